@@ -1,0 +1,263 @@
+package process
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Marker is the environment variable that a started program carries.
+const Marker = "PORTICO_PROCESS"
+
+// Spec says what to run.
+type Spec struct {
+	// Name is unique within the Table, for example "clusters/kcm-system.demo".
+	Name string
+	// Path is the program's file, absolute.
+	Path string
+	// Args follow the program's name.
+	Args []string
+	// Env is the whole environment apart from the marker: nothing is inherited.
+	Env []string
+	// Dir is the working directory; empty means "/".
+	Dir string
+	// Log is the file that gets stdout and stderr, appended. Empty discards them.
+	Log string
+	// Netns is the path of a network namespace to start in, for example
+	// /run/netns/x. Empty means the caller's.
+	Netns string
+}
+
+// Table is the set of processes that belong to one owner, for example one data folder.
+type Table struct {
+	// Owner makes the keys unique on the machine, by convention the absolute data folder.
+	Owner string
+	// Proc is where the kernel's process table is mounted; empty means /proc.
+	Proc string
+}
+
+// Process is a running program of a Table.
+type Process struct {
+	// Name is the Spec's.
+	Name string
+	// PID is the process's number in our PID namespace.
+	PID int
+	// Started is the kernel's start time of the process in clock ticks since boot:
+	// together with PID it identifies the process for good.
+	Started uint64
+}
+
+// Start runs spec, unless a process of that name runs already: then it returns that one.
+// It returns as soon as the program was executed.
+func (t Table) Start(spec Spec) (Process, error) {
+	if p, ok, err := t.Find(spec.Name); err != nil || ok {
+		return p, err
+	}
+	log, err := openLog(spec.Log)
+	if err != nil {
+		return Process{}, fmt.Errorf("starting %s: %w", spec.Name, err)
+	}
+	defer log.Close()
+	path, args := spec.Path, spec.Args
+	if spec.Netns != "" {
+		path, args = "/usr/bin/nsenter", append([]string{"--net=" + spec.Netns, "--", spec.Path}, spec.Args...)
+	}
+	cmd := exec.Command(path, args...)
+	cmd.Env = append(slices.Clone(spec.Env), Marker+"="+t.key(spec.Name))
+	cmd.Dir = spec.Dir
+	if cmd.Dir == "" {
+		cmd.Dir = "/"
+	}
+	cmd.Stdout, cmd.Stderr = log, log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := cmd.Start(); err != nil {
+		return Process{}, fmt.Errorf("starting %s (%s): %w", spec.Name, spec.Path, err)
+	}
+	// Reaps the child should it end while we live; after our death init does.
+	go func() { _ = cmd.Wait() }()
+	started, _ := t.startTime(cmd.Process.Pid)
+	return Process{Name: spec.Name, PID: cmd.Process.Pid, Started: started}, nil
+}
+
+// Find returns the running process of that name.
+func (t Table) Find(name string) (Process, bool, error) {
+	all, err := t.List()
+	if err != nil {
+		return Process{}, false, err
+	}
+	i := slices.IndexFunc(all, func(p Process) bool { return p.Name == name })
+	if i < 0 {
+		return Process{}, false, nil
+	}
+	return all[i], true, nil
+}
+
+// List returns the running processes of the table, sorted by name, then by age. Children
+// that a program started inherit its marker and are not listed: only the session's leader is.
+func (t Table) List() ([]Process, error) {
+	entries, err := os.ReadDir(t.proc())
+	if err != nil {
+		return nil, fmt.Errorf("reading the process table: %w", err)
+	}
+	var out []Process
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		if p, ok := t.inspect(pid); ok {
+			out = append(out, p)
+		}
+	}
+	slices.SortFunc(out, func(a, b Process) int {
+		if c := strings.Compare(a.Name, b.Name); c != 0 {
+			return c
+		}
+		return int(int64(a.Started) - int64(b.Started))
+	})
+	return out, nil
+}
+
+// Alive says whether p still runs.
+func (t Table) Alive(p Process) bool {
+	got, ok := t.inspect(p.PID)
+	return ok && got == p
+}
+
+// Stop ends the processes of that name and their sessions: SIGTERM, and SIGKILL after grace.
+// It returns when they are gone. Stopping what does not run is no error.
+func (t Table) Stop(ctx context.Context, name string, grace time.Duration) error {
+	for {
+		p, ok, err := t.Find(name)
+		if err != nil || !ok {
+			return err
+		}
+		if err := stop(ctx, p, grace); err != nil {
+			return fmt.Errorf("stopping %s (pid %d): %w", name, p.PID, err)
+		}
+	}
+}
+
+// Wait returns when p has ended, or with ctx's error.
+func (t Table) Wait(ctx context.Context, p Process) error {
+	fd, err := unix.PidfdOpen(p.PID, 0)
+	if errors.Is(err, unix.ESRCH) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("waiting for %s (pid %d): %w", p.Name, p.PID, err)
+	}
+	defer unix.Close(fd)
+	if !t.Alive(p) {
+		return nil // the pid was reused before we opened it
+	}
+	return awaitExit(ctx, fd)
+}
+
+func (t Table) proc() string {
+	if t.Proc == "" {
+		return "/proc"
+	}
+	return t.Proc
+}
+
+func (t Table) key(name string) string { return t.Owner + "#" + name }
+
+// inspect reads whether pid is a living session leader that carries a marker of ours.
+func (t Table) inspect(pid int) (Process, bool) {
+	environ, err := os.ReadFile(filepath.Join(t.proc(), strconv.Itoa(pid), "environ"))
+	if err != nil {
+		return Process{}, false // gone, or not ours to read
+	}
+	prefix := []byte(Marker + "=" + t.key(""))
+	for _, v := range bytes.Split(environ, []byte{0}) {
+		name, ok := bytes.CutPrefix(v, prefix)
+		if !ok {
+			continue
+		}
+		if sid, err := unix.Getsid(pid); err != nil || sid != pid {
+			return Process{}, false
+		}
+		started, ok := t.startTime(pid)
+		return Process{Name: string(name), PID: pid, Started: started}, ok
+	}
+	return Process{}, false
+}
+
+// startTime reads field 22 of /proc/PID/stat (proc_pid_stat(5)); a zombie counts as ended.
+func (t Table) startTime(pid int) (uint64, bool) {
+	stat, err := os.ReadFile(filepath.Join(t.proc(), strconv.Itoa(pid), "stat"))
+	if err != nil {
+		return 0, false
+	}
+	// The command's name is in parentheses and may hold spaces: count after the last one.
+	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	if len(fields) < 20 || fields[0] == "Z" || fields[0] == "X" {
+		return 0, false
+	}
+	started, err := strconv.ParseUint(fields[19], 10, 64)
+	return started, err == nil
+}
+
+func openLog(path string) (*os.File, error) {
+	if path == "" {
+		return os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, err
+	}
+	return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, fs.FileMode(0o600))
+}
+
+func stop(ctx context.Context, p Process, grace time.Duration) error {
+	fd, err := unix.PidfdOpen(p.PID, 0)
+	if errors.Is(err, unix.ESRCH) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	if err := unix.PidfdSendSignal(fd, unix.SIGTERM, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
+		return err
+	}
+	graceful, cancel := context.WithTimeout(ctx, grace)
+	defer cancel()
+	if awaitExit(graceful, fd) == nil {
+		return nil
+	}
+	if err := unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
+		return err
+	}
+	return awaitExit(ctx, fd)
+}
+
+// awaitExit blocks until the process behind the pidfd has ended. It looks at ctx every
+// 100 ms, since poll(2) cannot wait for a context.
+func awaitExit(ctx context.Context, pidfd int) error {
+	fds := []unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}
+	for {
+		n, err := unix.Poll(fds, 100)
+		if err != nil && !errors.Is(err, unix.EINTR) {
+			return err
+		}
+		if n > 0 {
+			return nil
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+	}
+}

@@ -1,0 +1,113 @@
+package process_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"portico.dev/portico/process"
+)
+
+func table(t *testing.T) process.Table {
+	t.Helper()
+	tab := process.Table{Owner: t.TempDir()}
+	t.Cleanup(func() {
+		left, err := tab.List()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range left {
+			if err := tab.Stop(context.Background(), p.Name, 0); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	return tab
+}
+
+func sleeper(name, log string) process.Spec {
+	return process.Spec{Name: name, Path: "/bin/sh", Args: []string{"-c", "echo up; exec sleep 300"}, Log: log}
+}
+
+func TestStartTwiceIsStartOnce(t *testing.T) {
+	tab := table(t)
+	first, err := tab.Start(sleeper("a", ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := tab.Start(sleeper("a", ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if first != second {
+		t.Errorf("Start started %+v although %+v runs", second, first)
+	}
+}
+
+func TestFoundAgainByAnotherTable(t *testing.T) {
+	tab := table(t)
+	log := filepath.Join(t.TempDir(), "log", "a.log")
+	p, err := tab.Start(sleeper("clusters/x.y", log))
+	if err != nil {
+		t.Fatal(err)
+	}
+	again := process.Table{Owner: tab.Owner}
+	got, ok, err := again.Find("clusters/x.y")
+	if err != nil || !ok || got != p {
+		t.Errorf("Find = %+v, %v, %v; want %+v", got, ok, err, p)
+	}
+	if other, ok, _ := (process.Table{Owner: tab.Owner + "2"}).Find("clusters/x.y"); ok {
+		t.Errorf("another owner's table finds %+v", other)
+	}
+}
+
+func TestWaitAndStop(t *testing.T) {
+	tab := table(t)
+	p, err := tab.Start(sleeper("a", ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(p.PID, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if err := tab.Wait(ctx, p); err != nil {
+		t.Fatal(err)
+	}
+	if tab.Alive(p) {
+		t.Errorf("%+v is alive after it was killed and waited for", p)
+	}
+	stubborn := process.Spec{Name: "b", Path: "/bin/sh", Args: []string{"-c", "trap '' TERM; while :; do sleep 1; done"}}
+	if _, err := tab.Start(stubborn); err != nil {
+		t.Fatal(err)
+	}
+	if err := tab.Stop(ctx, "b", 200*time.Millisecond); err != nil {
+		t.Fatal(err)
+	}
+	if left, err := tab.List(); err != nil || len(left) != 0 {
+		t.Errorf("List after Stop = %+v, %v; want none", left, err)
+	}
+}
+
+func TestLogAndMissingProgram(t *testing.T) {
+	tab := table(t)
+	log := filepath.Join(t.TempDir(), "x.log")
+	p, err := tab.Start(process.Spec{Name: "echo", Path: "/bin/sh", Args: []string{"-c", "echo $GREETING"}, Env: []string{"GREETING=hello"}, Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := tab.Wait(context.Background(), p); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := os.ReadFile(log); err != nil || strings.TrimSpace(string(b)) != "hello" {
+		t.Errorf("log = %q, %v; want hello", b, err)
+	}
+	if _, err := tab.Start(process.Spec{Name: "none", Path: "/no/such/program"}); err == nil || !strings.Contains(err.Error(), "/no/such/program") {
+		t.Errorf("Start of a missing program = %v; want an error that names it", err)
+	}
+}
