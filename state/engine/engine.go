@@ -1,0 +1,174 @@
+package engine
+
+import (
+	"context"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+)
+
+// Engine makes sets of services so. All methods are safe for concurrent use.
+type Engine interface {
+	// Name is the word by which the user chooses the engine, for example "direct".
+	Name() string
+
+	// Refuse returns what of set this engine cannot do, with field paths relative to the
+	// ServiceSet: nothing is ever ignored in silence. It is pure.
+	Refuse(set Set) field.ErrorList
+
+	// Apply tells the engine what should be on the target from now on, and returns how
+	// that stands at this moment. It does not wait for the target: work goes on in the
+	// background, and Changes tells when the report is another one. Applying the same set
+	// again changes nothing and costs the target nothing.
+	//
+	// An error of kind fleet.ErrInvalid means that the set as a whole cannot be handled;
+	// fleet.ErrNotYet that the target's address is not known yet. What is wrong with a
+	// single service, and that a target does not answer, stands in the report.
+	Apply(ctx context.Context, set Set) (Report, error)
+
+	// Remove tells the engine that nothing of the set should be on the target any more, in
+	// the reverse order of its dependencies, and returns how that stands. It needs nothing
+	// but the reference: neither templates nor charts. The report is Gone when the last
+	// trace is; removing what never was is Gone at once.
+	Remove(ctx context.Context, ref Ref) (Report, error)
+
+	// Changes delivers the reference of each set whose report has changed since it was
+	// returned last. It is one channel for the engine's whole life; references that wait
+	// to be read are merged, never dropped.
+	Changes() <-chan Ref
+
+	// Start runs the engine until ctx ends. It is called once.
+	Start(ctx context.Context) error
+}
+
+// Ref names a set and its target.
+type Ref struct {
+	// Set is the ServiceSet.
+	Set types.NamespacedName
+	// Target is where its services run.
+	Target Target
+}
+
+// Target is a cluster that services are installed on.
+type Target struct {
+	// Cluster is the ClusterDeployment; empty where Management is true.
+	Cluster types.NamespacedName
+	// Management means the management cluster itself.
+	Management bool
+}
+
+// Set is what should run on a target, with everything resolved: an engine looks nothing up
+// but the target's address.
+type Set struct {
+	Ref
+	// Services are sorted by namespace and name.
+	Services []Service
+	// Policy says how to treat the set as a whole.
+	Policy Policy
+	// Paused means that the engine leaves the target as it is and goes on reporting.
+	Paused bool
+}
+
+// Kind says what a service is made of.
+type Kind string
+
+// The kinds of service.
+const (
+	Helm      Kind = "Helm"
+	Kustomize Kind = "Kustomize"
+	Resource  Kind = "Resource"
+)
+
+// Key names a service on its target: the release's namespace and name.
+type Key = types.NamespacedName
+
+// Service is one thing to install.
+type Service struct {
+	// Key is the release.
+	Key Key
+	// Kind says how to read Source.
+	Kind Kind
+	// Template is the ServiceTemplate's name; Version the wanted version, as the user sees it.
+	Template, Version string
+	// Source is where the chart, kustomization or manifests are.
+	Source Source
+	// Values are the merged values, as YAML; empty for none.
+	Values string
+	// Options are the installation options of a chart.
+	Options Options
+	// DependsOn are services of the same set that must be Deployed in their wanted version first.
+	DependsOn []Key
+	// Uninstall keeps the service listed, but off the target.
+	Uninstall bool
+	// Problem, where it is not empty, is why the service cannot be installed as wanted: for
+	// example its template is not valid. The engine leaves the target as it is and reports
+	// Failed with this sentence; the other services go on.
+	Problem string
+}
+
+// Source is an artifact by digest.
+type Source struct {
+	// URL is where the tar.gz can be fetched.
+	URL string
+	// Digest is "sha256:…" of its bytes.
+	Digest string
+	// Revision is the source's own word: a chart version, a commit.
+	Revision string
+	// Path is the folder or chart inside the archive; empty means its root.
+	Path string
+}
+
+// Report says how a set stands.
+type Report struct {
+	// Services has one entry for each service that is wanted, or still there; sorted by
+	// namespace and name.
+	Services []ServiceReport
+	// Unreachable is not nil where the target does not answer; the rest of the report is
+	// then what was seen at Unreachable.Since.
+	Unreachable *Unreachable
+	// Gone means that nothing is left of a set that is being removed.
+	Gone bool
+}
+
+// Unreachable says that a target does not answer.
+type Unreachable struct {
+	Since   time.Time
+	Message string
+}
+
+// State is how a service stands: the words of k0rdent's ServiceState.
+type State string
+
+// The states of a service.
+const (
+	// Pending means that nothing was done yet; the message says what it waits for.
+	Pending State = "Pending"
+	// Provisioning means that it is being installed or upgraded, or is not healthy yet.
+	Provisioning State = "Provisioning"
+	// Deployed means that it is there, healthy, in the wanted version with the wanted values.
+	Deployed State = "Deployed"
+	// Failed means that the last attempt ended with the error in the message.
+	Failed State = "Failed"
+	// Deleting means that it is being removed.
+	Deleting State = "Deleting"
+	// Deleted means that it is not there, as wanted.
+	Deleted State = "Deleted"
+)
+
+// ServiceReport says how one service stands.
+type ServiceReport struct {
+	Key      Key
+	Kind     Kind
+	Template string
+	// Version is the version that is on the target: empty if none is.
+	Version string
+	State   State
+	// Message is a sentence for the reader; empty where State says all. It does not change
+	// while nothing changes.
+	Message string
+	// Since is when State became what it is.
+	Since time.Time
+	// Digest identifies what was deployed last: chart and values.
+	Digest string
+}

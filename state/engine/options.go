@@ -1,0 +1,84 @@
+package engine
+
+import "time"
+
+// Policy is how an engine treats a set as a whole: k0rdent's provider configuration, decoded.
+type Policy struct {
+	// Sync says when the target is brought back to the wanted state.
+	Sync SyncMode
+	// Priority decides between two sets that want the same release: the higher wins.
+	Priority int32
+	// StopOnConflict and StopOnError end the pass over a set at the first conflict or failure.
+	StopOnConflict, StopOnError bool
+	// LeaveOnRemove keeps the services on the target when the set goes.
+	LeaveOnRemove bool
+	// Reload restarts workloads when a ConfigMap or Secret that they mount changes.
+	Reload bool
+	// DriftIgnored and DriftExcluded limit what drift detection looks at.
+	DriftIgnored  []Selector
+	DriftExcluded []Exclusion
+}
+
+// SyncMode says when the target is brought back to the wanted state.
+type SyncMode string
+
+// The sync modes.
+const (
+	// OneTime installs once and never again.
+	OneTime SyncMode = "OneTime"
+	// Continuous follows changes of what is wanted.
+	Continuous SyncMode = "Continuous"
+	// ContinuousWithDriftDetection also mends what was changed on the target.
+	ContinuousWithDriftDetection SyncMode = "ContinuousWithDriftDetection"
+	// DryRun reports what would be done and does nothing.
+	DryRun SyncMode = "DryRun"
+)
+
+// Selector selects objects on the target; empty fields match everything.
+type Selector struct {
+	Group, Version, Kind, Namespace, Name string
+	LabelSelector, AnnotationSelector     string
+}
+
+// Exclusion takes paths (JSON pointers) of the selected objects out of drift detection.
+type Exclusion struct {
+	Paths  []string
+	Target Selector
+}
+
+// Options are the installation options of a chart, with every default applied: k0rdent's
+// ServiceHelmOptions, the template's overlaid by the service's, field by field.
+type Options struct {
+	Wait, WaitForJobs, Atomic bool
+	// Timeout bounds a wait, a hook, an atomic rollback.
+	Timeout                              time.Duration
+	CreateNamespace, SkipCRDs            bool
+	DisableHooks, DisableOpenAPIChecks   bool
+	SkipSchemaValidation, DependencyBump bool
+	Labels                               map[string]string
+	Description                          string
+	Install                              InstallOptions
+	Upgrade                              UpgradeOptions
+	Uninstall                            UninstallOptions
+}
+
+// InstallOptions are the options of a first installation.
+type InstallOptions struct {
+	DisableHooks, Replace, TakeOwnership bool
+}
+
+// UpgradeOptions are the options of an upgrade.
+type UpgradeOptions struct {
+	Force, ResetValues, ReuseValues, ResetThenReuseValues bool
+	CleanupOnFail, SubNotes, UpgradeCRDs                  bool
+	DisableHooks, TakeOwnership                           bool
+	// MaxHistory is how many revisions are kept; 0 keeps all.
+	MaxHistory int
+}
+
+// UninstallOptions are the options of a removal.
+type UninstallOptions struct {
+	KeepHistory, DisableHooks bool
+	// Propagation is Kubernetes' deletion propagation: background, foreground or orphan.
+	Propagation string
+}
