@@ -38,6 +38,8 @@ type Spec struct {
 	// Netns is the path of a network namespace to start in, for example
 	// /run/netns/x. Empty means the caller's.
 	Netns string
+	// Files are open files that the program inherits, from descriptor 3 on.
+	Files []*os.File
 }
 
 // Table is the set of processes that belong to one owner, for example one data folder.
@@ -80,7 +82,7 @@ func (t Table) Start(spec Spec) (Process, error) {
 	if cmd.Dir == "" {
 		cmd.Dir = "/"
 	}
-	cmd.Stdout, cmd.Stderr = log, log
+	cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = log, log, spec.Files
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {
 		return Process{}, fmt.Errorf("starting %s (%s): %w", spec.Name, spec.Path, err)
@@ -148,6 +150,15 @@ func (t Table) Stop(ctx context.Context, name string, grace time.Duration) error
 			return fmt.Errorf("stopping %s (pid %d): %w", name, p.PID, err)
 		}
 	}
+}
+
+// Environ returns the variables that p was started with. It is an error if p has ended.
+func (t Table) Environ(p Process) ([]string, error) {
+	environ, err := os.ReadFile(filepath.Join(t.proc(), strconv.Itoa(p.PID), "environ"))
+	if err != nil || !t.Alive(p) {
+		return nil, fmt.Errorf("reading the environment of %s (pid %d): it has ended", p.Name, p.PID)
+	}
+	return strings.Split(strings.TrimSuffix(string(environ), "\x00"), "\x00"), nil
 }
 
 // Wait returns when p has ended, or with ctx's error.

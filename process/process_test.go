@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -109,5 +110,43 @@ func TestLogAndMissingProgram(t *testing.T) {
 	}
 	if _, err := tab.Start(process.Spec{Name: "none", Path: "/no/such/program"}); err == nil || !strings.Contains(err.Error(), "/no/such/program") {
 		t.Errorf("Start of a missing program = %v; want an error that names it", err)
+	}
+}
+
+func TestInheritedFile(t *testing.T) {
+	tab := table(t)
+	file, err := os.CreateTemp(t.TempDir(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	p, err := tab.Start(process.Spec{Name: "a", Path: "/bin/sh", Args: []string{"-c", "echo hello >&3"}, Files: []*os.File{file}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := tab.Wait(context.Background(), p); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := os.ReadFile(file.Name()); err != nil || string(b) != "hello\n" {
+		t.Errorf("descriptor 3 got %q, %v; want hello", b, err)
+	}
+}
+
+func TestEnviron(t *testing.T) {
+	tab := table(t)
+	spec := sleeper("a", "")
+	spec.Env = []string{"X=1"}
+	p, err := tab.Start(spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if env, err := tab.Environ(p); err != nil || !slices.Contains(env, "X=1") {
+		t.Errorf("Environ = %q, %v; want X=1 among it", env, err)
+	}
+	if err := tab.Stop(context.Background(), "a", time.Second); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tab.Environ(p); err == nil {
+		t.Error("Environ of an ended process gives no error")
 	}
 }

@@ -1,0 +1,97 @@
+package config_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"portico.dev/portico/config"
+)
+
+func env(pairs map[string]string) func(string) string {
+	return func(name string) string { return pairs[name] }
+}
+
+func write(t *testing.T, dir, text string) string {
+	t.Helper()
+	file := filepath.Join(dir, config.File)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+const head = "apiVersion: " + config.APIVersion + "\nkind: " + config.Kind + "\n"
+
+func TestOrder(t *testing.T) {
+	data := t.TempDir()
+	write(t, data, head+"listen: 127.0.0.1:1000\n")
+	tests := []struct {
+		name, why string
+		from      config.Sources
+		listen    string
+	}{
+		{"Default", "Nothing is said: the documented default holds.", config.Sources{Data: t.TempDir(), Getenv: env(nil)}, "127.0.0.1:7443"},
+		{"File", "The file in the data folder is found without a flag.", config.Sources{Data: data, Getenv: env(nil)}, "127.0.0.1:1000"},
+		{"FolderFromEnvironment", "PORTICO_DATA names the folder, whose file then counts.", config.Sources{Getenv: env(map[string]string{"PORTICO_DATA": data})}, "127.0.0.1:1000"},
+		{"Environment", "The environment wins over the file.", config.Sources{Data: data, Getenv: env(map[string]string{"PORTICO_LISTEN": "127.0.0.1:2000"})}, "127.0.0.1:2000"},
+		{"Flag", "A flag wins over everything.", config.Sources{Data: data, Listen: "127.0.0.1:3000", Getenv: env(map[string]string{"PORTICO_LISTEN": "127.0.0.1:2000"})}, "127.0.0.1:3000"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c, err := config.Load(tt.from)
+			if err != nil || c.Listen != tt.listen {
+				t.Errorf("%s\nlisten = %q, %v; want %q", tt.why, c.Listen, err, tt.listen)
+			}
+		})
+	}
+}
+
+func TestRefused(t *testing.T) {
+	tests := []struct{ name, why, text, want string }{
+		{"MisspeltKey", "A key that does nothing would be believed.", head + "lissten: x\n", "lissten"},
+		{"OtherVersion", "A file of another version may mean something else.", "apiVersion: v2\nkind: X\n", config.APIVersion},
+		{"NoPort", "The address must be complete.", head + "listen: 127.0.0.1\n", "listen"},
+		{"Name", "A name could resolve to the outside.", head + "listen: localhost:7443\n", "IP address"},
+		{"MachineKind", "The list is closed.", head + "machines: {kind: Imaginary}\n", "Imaginary"},
+		{"RelativeData", "A relative folder would depend on where one stands.", head + "data: x\n", ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			file := write(t, t.TempDir(), tt.text)
+			_, err := config.Load(config.Sources{File: file, Getenv: env(map[string]string{"HOME": "/nonexistent"}), UID: 1})
+			if tt.want == "" {
+				if err != nil {
+					t.Errorf("a relative folder is made absolute once, at loading: %v", err)
+				}
+				return
+			}
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("%s\nLoad = %v; want an error with %q", tt.why, err, tt.want)
+			}
+		})
+	}
+}
+
+func TestMissingFile(t *testing.T) {
+	_, err := config.Load(config.Sources{File: "/nonexistent/portico.yaml", Getenv: env(nil)})
+	if err == nil || !strings.Contains(err.Error(), "/nonexistent/portico.yaml") {
+		t.Errorf("Load = %v; want an error that names the file the user named", err)
+	}
+}
+
+func TestEncodedIsRead(t *testing.T) {
+	c, err := config.Load(config.Sources{Data: t.TempDir(), Getenv: env(nil)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := c.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := config.Load(config.Sources{File: write(t, t.TempDir(), string(b)), Getenv: env(nil)})
+	if err != nil || again.Data != c.Data || again.Listen != c.Listen {
+		t.Errorf("printed and read again = %+v, %v; want %+v", again, err, c)
+	}
+}

@@ -1,0 +1,65 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"sigs.k8s.io/yaml"
+)
+
+// Sources is where the parts of a configuration come from.
+type Sources struct {
+	// UID is the user's number, Getenv reads the environment.
+	UID    int
+	Getenv func(string) string
+	// File is the file that the user named; empty means portico.yaml in the data folder, if there is one.
+	File string
+	// Data and Listen are the flags; empty means not given.
+	Data, Listen string
+}
+
+// Load returns the configuration that is in force.
+func Load(from Sources) (Config, error) {
+	c := Default(from.UID, from.Getenv)
+	c.Data = first(from.Data, from.Getenv("PORTICO_DATA"), c.Data)
+	file := from.File
+	if file == "" {
+		file = filepath.Join(c.Data, File)
+	}
+	err := c.read(file)
+	if err != nil && (from.File != "" || !errors.Is(err, fs.ErrNotExist)) {
+		return Config{}, fmt.Errorf("reading configuration %s: %w", file, err)
+	}
+	c.Data = first(from.Data, from.Getenv("PORTICO_DATA"), c.Data)
+	c.Listen = first(from.Listen, from.Getenv("PORTICO_LISTEN"), c.Listen)
+	if c.Data, err = filepath.Abs(c.Data); err != nil {
+		return Config{}, fmt.Errorf("locating the data folder: %w", err)
+	}
+	if err := c.Validate(); err != nil {
+		return Config{}, fmt.Errorf("configuration: %w", err)
+	}
+	return c, nil
+}
+
+func (c *Config) read(file string) error {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	return yaml.UnmarshalStrict(b, c)
+}
+
+// Encode returns c as a file that Load reads.
+func (c Config) Encode() ([]byte, error) { return yaml.Marshal(c) }
+
+func first(values ...string) string {
+	for _, v := range values {
+		if v != "" {
+			return v
+		}
+	}
+	return ""
+}
