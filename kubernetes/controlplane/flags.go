@@ -1,0 +1,128 @@
+package controlplane
+
+import (
+	"maps"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"portico.dev/portico/api/config/v1alpha1"
+)
+
+// flags of a component, by name without dashes.
+type flags map[string]string
+
+// with returns f with extra laid over it.
+func (f flags) with(extra map[string]string) flags {
+	maps.Copy(f, extra)
+	return f
+}
+
+// args is the command line, in the order of names.
+func (f flags) args() []string {
+	var args []string
+	for _, name := range slices.Sorted(maps.Keys(f)) {
+		args = append(args, "--"+name+"="+f[name])
+	}
+	return args
+}
+
+// apiServerFlags lets the API server speak to etcd at etcdServer.
+func apiServerFlags(c v1alpha1.ControlPlaneConfiguration, etcdServer string) flags {
+	l := layout(c.Dir)
+	f := flags{
+		"bind-address":             c.BindAddress,
+		"advertise-address":        c.AdvertiseAddress,
+		"secure-port":              strconv.Itoa(int(c.Port)),
+		"etcd-servers":             etcdServer,
+		"service-cluster-ip-range": c.ServiceCIDR,
+		"allow-privileged":         "true",
+		"profiling":                "false",
+
+		"tls-cert-file":                    l.pki("apiserver.pem"),
+		"tls-private-key-file":             l.pki("apiserver.pem"),
+		"client-ca-file":                   l.pki("ca.crt"),
+		"service-account-issuer":           c.ServiceAccountIssuer,
+		"service-account-key-file":         l.pki("sa.pub"),
+		"service-account-signing-key-file": l.pki("sa.key"),
+
+		"authorization-mode":       "Node,RBAC",
+		"enable-admission-plugins": "NodeRestriction",
+		"authentication-config":    l.authentication(),
+
+		"kubelet-certificate-authority":   l.pki("ca.crt"),
+		"kubelet-client-certificate":      l.pki("apiserver-kubelet-client.pem"),
+		"kubelet-client-key":              l.pki("apiserver-kubelet-client.pem"),
+		"kubelet-preferred-address-types": "InternalIP",
+
+		// Webhooks and aggregated APIs are reached by pod address: the API server has routes to
+		// pods, but no kube-proxy that would translate service addresses.
+		"enable-aggregator-routing":          "true",
+		"requestheader-client-ca-file":       l.pki("front-proxy-ca.crt"),
+		"requestheader-allowed-names":        frontProxyUser,
+		"requestheader-username-headers":     "X-Remote-User",
+		"requestheader-group-headers":        "X-Remote-Group",
+		"requestheader-extra-headers-prefix": "X-Remote-Extra-",
+		"proxy-client-cert-file":             l.pki("front-proxy-client.pem"),
+		"proxy-client-key-file":              l.pki("front-proxy-client.pem"),
+	}
+	// Nobody but this machine can reach a loopback address, and an Endpoints object refuses it:
+	// the reconciler would fail every ten seconds.
+	if a, err := netip.ParseAddr(c.AdvertiseAddress); err == nil && a.IsLoopback() {
+		f["endpoint-reconciler-type"] = "none"
+	}
+	return f.with(securityFlags(c.APIServer)).with(c.APIServer.ExtraArgs)
+}
+
+func securityFlags(a v1alpha1.APIServerConfiguration) flags {
+	f := flags{}
+	if a.AuthenticationConfigFile != "" {
+		f["authentication-config"] = a.AuthenticationConfigFile
+	}
+	if a.EncryptionConfigFile != "" {
+		f["encryption-provider-config"] = a.EncryptionConfigFile
+		f["encryption-provider-config-automatic-reload"] = "true"
+	}
+	if a.Audit.PolicyFile != "" {
+		f["audit-policy-file"] = a.Audit.PolicyFile
+		f["audit-log-path"] = a.Audit.LogPath
+		f["audit-log-maxage"] = strconv.Itoa(int(a.Audit.MaxAge))
+		f["audit-log-maxbackup"] = strconv.Itoa(int(a.Audit.MaxBackup))
+		f["audit-log-maxsize"] = strconv.Itoa(int(a.Audit.MaxSize))
+	}
+	return f
+}
+
+func controllerManagerFlags(c v1alpha1.ControlPlaneConfiguration) flags {
+	l := layout(c.Dir)
+	f := flags{
+		"kubeconfig":                       l.kubeconfig("controller-manager"),
+		"leader-elect":                     "false",
+		"secure-port":                      "0",
+		"profiling":                        "false",
+		"cluster-name":                     c.Name,
+		"controllers":                      strings.Join(c.ControllerManager.Controllers, ","),
+		"use-service-account-credentials":  "true",
+		"service-account-private-key-file": l.pki("sa.key"),
+		"root-ca-file":                     l.pki("ca.crt"),
+		"cluster-signing-cert-file":        l.pki("ca.crt"),
+		"cluster-signing-key-file":         l.pki("ca.key"),
+		"allocate-node-cidrs":              "false",
+	}
+	if c.ControllerManager.AllocateNodeCIDRs {
+		f["allocate-node-cidrs"] = "true"
+		f["cluster-cidr"] = c.PodCIDR
+		f["service-cluster-ip-range"] = c.ServiceCIDR
+	}
+	return f.with(c.ControllerManager.ExtraArgs)
+}
+
+func schedulerFlags(c v1alpha1.ControlPlaneConfiguration) flags {
+	return flags{
+		"kubeconfig":   layout(c.Dir).kubeconfig("scheduler"),
+		"leader-elect": "false",
+		"secure-port":  "0",
+		"profiling":    "false",
+	}.with(c.Scheduler.ExtraArgs)
+}

@@ -1,0 +1,3 @@
+module portico.dev/portico/pki
+
+go 1.26.0
