@@ -1,0 +1,156 @@
+package guest
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	registryAddress = "127.0.0.1:5000"
+	// BundledHost is the registry's name in the references of bundled images.
+	BundledHost = "portico.local"
+	// PauseImage holds the namespaces of every pod.
+	PauseImage = BundledHost + "/pause:1"
+
+	criSocket  = "/run/containerd/containerd.sock"
+	hostsDir   = "/etc/containerd/certs.d"
+	cniConfDir = "/etc/cni/net.d"
+
+	containerdFile = "/etc/containerd/config.toml"
+	kubeletFile    = "/etc/kubernetes/kubelet.json"
+	kubeProxyFile  = "/etc/kubernetes/kube-proxy.json"
+	nftFile        = "/etc/portico.nft"
+	kubeletPKI     = "/var/lib/kubelet/pki"
+)
+
+// node is the configuration of the machine's programs.
+type node struct {
+	Config
+	files map[string]string
+	// proxyKubeconfig is a digest, so to say, of the file that kube-proxy reads once.
+	proxyKubeconfig string
+}
+
+// newNode renders the configuration; only the snapshotter depends on the machine it is on.
+func newNode(c Config) (*node, error) {
+	kubeconfig, err := os.ReadFile(inside(KubeProxyKubeconfig))
+	if err != nil {
+		return nil, err
+	}
+	return &node{Config: c, files: render(c, snapshotter()), proxyKubeconfig: string(kubeconfig)}, nil
+}
+
+// render returns the files of a machine, by their paths in it.
+func render(c Config, snapshotter string) map[string]string {
+	return map[string]string{
+		containerdFile: containerdTOML(snapshotter),
+		kubeletFile:    text(kubeletConfig(c)),
+		kubeProxyFile:  text(kubeProxyConfig(c)),
+		nftFile:        nftRules(c),
+		filepath.Join(cniConfDir, "10-portico.conflist"):   text(cniConfig(c)),
+		filepath.Join(hostsDir, BundledHost, "hosts.toml"): hostsTOML,
+	}
+}
+
+// inside is where a file of the machine's folder is in the machine.
+func inside(file string) string {
+	return filepath.Join(inConfig, strings.TrimPrefix(file, ConfigDir+"/"))
+}
+
+func (n *node) write() error {
+	for _, path := range slices.Sorted(maps.Keys(n.files)) {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(path, []byte(n.files[path]), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// programs are what the machine runs, in the order of starting.
+func (n *node) programs() []program {
+	containerd := []string{filepath.Join(inLibexec, "containerd"), "--config", containerdFile}
+	kubelet := []string{inKube, "kubelet",
+		"--config=" + kubeletFile,
+		"--kubeconfig=" + inside(KubeletKubeconfig),
+		"--cert-dir=" + kubeletPKI,
+		"--hostname-override=" + n.NodeName,
+		"--node-ip=" + n.IP.String(),
+	}
+	if len(n.NodeLabels) > 0 {
+		kubelet = append(kubelet, "--node-labels="+labels(n.NodeLabels))
+	}
+	proxy := []string{inKube, "kube-proxy", "--config=" + kubeProxyFile}
+	return []program{
+		{"containerd", containerd, n.files[containerdFile], always},
+		{"kubelet", kubelet, strings.Join(kubelet, " ") + n.files[kubeletFile], func(ctx context.Context) error {
+			if err := dropExpired(filepath.Join(kubeletPKI, "kubelet-client-current.pem")); err != nil {
+				return err
+			}
+			return listening(criSocket)(ctx)
+		}},
+		{"kube-proxy", proxy, n.proxyKubeconfig + n.files[kubeProxyFile], always},
+	}
+}
+
+func labels(m map[string]string) string {
+	var out []string
+	for _, k := range slices.Sorted(maps.Keys(m)) {
+		out = append(out, k+"="+m[k])
+	}
+	return strings.Join(out, ",")
+}
+
+// dropExpired removes a certificate that kubelet has rotated to and that has since run out, for
+// example while the machine was off: kubelet would insist on it although the one in its
+// kubeconfig was renewed.
+func dropExpired(file string) error {
+	raw, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for block, rest := pem.Decode(raw); block != nil; block, rest = pem.Decode(rest) {
+		cert, err := x509.ParseCertificate(block.Bytes)
+		if block.Type == "CERTIFICATE" && err == nil && time.Now().Before(cert.NotAfter) {
+			return nil
+		}
+	}
+	return os.Remove(file)
+}
+
+// snapshotter is overlayfs, except where the machine's folder is itself on an overlay, which
+// cannot be stacked.
+func snapshotter() string {
+	var s unix.Statfs_t
+	if unix.Statfs("/var/lib", &s) == nil && s.Type == unix.OVERLAYFS_SUPER_MAGIC {
+		return "native"
+	}
+	return "overlayfs"
+}
+
+// text is v as JSON, which every reader of YAML reads as well.
+func text(v any) string {
+	raw, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		panic(fmt.Sprintf("encoding a literal: %v", err)) // maps, strings and numbers always encode
+	}
+	return string(raw) + "\n"
+}
