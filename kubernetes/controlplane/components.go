@@ -3,11 +3,14 @@ package controlplane
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
+	"os"
 	"time"
 
 	"github.com/spf13/pflag"
+	"google.golang.org/grpc/grpclog"
 	utilerrors "k8s.io/apimachinery/pkg/util/errors"
 	"k8s.io/client-go/rest"
 	cliflag "k8s.io/component-base/cli/flag"
@@ -31,6 +34,9 @@ func prepareProcess() error {
 		return fmt.Errorf("preparing kube-controller-manager: %w", err)
 	}
 	controllerManagerFlagSets(s)
+	// The API server opens and drops dozens of connections to etcd while it starts; gRPC warns
+	// of each.
+	grpclog.SetLoggerV2(grpclog.NewLoggerV2(io.Discard, io.Discard, os.Stderr))
 	rest.SetDefaultWarningHandler(rest.NoWarnings{})
 	return nil
 }

@@ -54,9 +54,12 @@ func etcdConfig(c v1alpha1.ControlPlaneConfiguration, socket string) *embed.Conf
 	// Never dialled: the only client knows the socket, and there are no peers. etcd wants a host.
 	cfg.AdvertiseClientUrls = []url.URL{{Scheme: "http", Host: "127.0.0.1:2379"}}
 	cfg.AdvertisePeerUrls = []url.URL{{Scheme: "http", Host: "127.0.0.1:2380"}}
+	cfg.Name = c.Name
 	cfg.InitialCluster = cfg.InitialClusterFromName(cfg.Name)
 	cfg.EnableGRPCGateway = false
 	cfg.LogLevel, cfg.LogFormat, cfg.LogOutputs = "warn", "console", []string{"stderr"}
+	// Zero, as embed leaves it, would report every request.
+	cfg.WarningUnaryRequestDuration = embed.DefaultWarningUnaryRequestDuration
 
 	// A lone member waits one to four ticks before it elects itself, at every start; there is
 	// nobody whose slow answers a longer election would have to allow for.

@@ -39,6 +39,8 @@ func apiServerFlags(c v1alpha1.ControlPlaneConfiguration, etcdServer string) fla
 		"service-cluster-ip-range": c.ServiceCIDR,
 		"allow-privileged":         "true",
 		"profiling":                "false",
+		// Watches are told to end; without this they would hold up the end of the process.
+		"shutdown-watch-termination-grace-period": "2s",
 
 		"tls-cert-file":                    l.pki("apiserver.pem"),
 		"tls-private-key-file":             l.pki("apiserver.pem"),

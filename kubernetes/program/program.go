@@ -19,6 +19,8 @@ import (
 	"go.etcd.io/etcd/server/v3/etcdmain"
 	"k8s.io/component-base/cli"
 	"k8s.io/component-base/version"
+	kubectlcmd "k8s.io/kubectl/pkg/cmd"
+	kubectlutil "k8s.io/kubectl/pkg/cmd/util"
 	apiserver "k8s.io/kubernetes/cmd/kube-apiserver/app"
 	controllermanager "k8s.io/kubernetes/cmd/kube-controller-manager/app"
 	proxy "k8s.io/kubernetes/cmd/kube-proxy/app"
@@ -45,6 +47,7 @@ func programs() map[string]run {
 		"kube-scheduler":          upstream(func() *cobra.Command { return scheduler.NewSchedulerCommand() }),
 		"kubelet":                 upstream(func() *cobra.Command { return kubelet.NewKubeletCommand(context.Background()) }),
 		"kube-proxy":              upstream(proxy.NewProxyCommand),
+		"kubectl":                 kubectl,
 		"controlplane":            controlPlane,
 		"version":                 printVersion,
 	}
@@ -75,6 +78,15 @@ func upstream(command func() *cobra.Command) run {
 		os.Args = args
 		return cli.Run(command())
 	}
+}
+
+// kubectl prints its errors itself, and finds plugins and aliases by os.Args.
+func kubectl(_ Env, args []string) int {
+	os.Args = args
+	if err := cli.RunNoErrOutput(kubectlcmd.NewDefaultKubectlCommand()); err != nil {
+		kubectlutil.CheckErr(err)
+	}
+	return 0
 }
 
 func etcd(_ Env, args []string) int {

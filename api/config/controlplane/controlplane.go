@@ -3,6 +3,7 @@ package controlplane
 import (
 	"fmt"
 	"net/netip"
+	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -19,7 +20,8 @@ func Decode(data []byte) (v1alpha1.ControlPlaneConfiguration, error) {
 	var c v1alpha1.ControlPlaneConfiguration
 	asJSON, err := yaml.YAMLToJSONStrict(data)
 	if err != nil {
-		return c, fmt.Errorf("reading %s: %w", v1alpha1.ControlPlaneConfigurationKind, err)
+		// The reader of YAML lists its findings on lines; ours are one line.
+		return c, fmt.Errorf("reading %s: %s", v1alpha1.ControlPlaneConfigurationKind, strings.Join(strings.Fields(err.Error()), " "))
 	}
 	strict, err := kjson.UnmarshalStrict(asJSON, &c)
 	if err := utilerrors.NewAggregate(append(strict, err)); err != nil {

@@ -117,17 +117,56 @@ func paths(c v1alpha1.ControlPlaneConfiguration) field.ErrorList {
 
 func flags(c v1alpha1.ControlPlaneConfiguration) field.ErrorList {
 	var errs field.ErrorList
-	check := func(component string, args map[string]string) {
+	check := func(component string, args, fields map[string]string) {
 		for _, name := range slices.Sorted(maps.Keys(args)) {
+			at := field.NewPath(component, "extraArgs").Key(name)
 			if !flagForm.MatchString(name) {
-				errs = append(errs, field.Invalid(field.NewPath(component, "extraArgs").Key(name), name, "must be a flag's name without leading dashes"))
+				errs = append(errs, field.Invalid(at, name, "must be a flag's name without leading dashes"))
+			}
+			if f, ok := fields[name]; ok {
+				errs = append(errs, field.Forbidden(at, "set "+f+" instead"))
 			}
 		}
 	}
-	check("apiServer", c.APIServer.ExtraArgs)
-	check("controllerManager", c.ControllerManager.ExtraArgs)
-	check("scheduler", c.Scheduler.ExtraArgs)
+	check("apiServer", c.APIServer.ExtraArgs, apiServerFields())
+	check("controllerManager", c.ControllerManager.ExtraArgs, controllerManagerFields())
+	check("scheduler", c.Scheduler.ExtraArgs, nil)
 	return errs
+}
+
+// apiServerFields names the flags of which a field is the only source, and the field. The
+// port, for one, is taken before there is an API server.
+func apiServerFields() map[string]string {
+	m := map[string]string{
+		"bind-address":               "bindAddress",
+		"secure-port":                "port",
+		"advertise-address":          "advertiseAddress",
+		"service-cluster-ip-range":   "serviceCIDR",
+		"service-account-issuer":     "serviceAccountIssuer",
+		"etcd-servers":               "etcd",
+		"audit-policy-file":          "apiServer.audit.policyFile",
+		"audit-log-path":             "apiServer.audit.logPath",
+		"authentication-config":      "apiServer.authenticationConfigFile",
+		"anonymous-auth":             "apiServer.authenticationConfigFile",
+		"encryption-provider-config": "apiServer.encryptionConfigFile",
+	}
+	// They exclude a structured configuration, and there always is one.
+	for _, name := range []string{
+		"ca-file", "client-id", "groups-claim", "groups-prefix", "issuer-url", "required-claim",
+		"signing-algs", "username-claim", "username-prefix",
+	} {
+		m["oidc-"+name] = "apiServer.authenticationConfigFile"
+	}
+	return m
+}
+
+func controllerManagerFields() map[string]string {
+	return map[string]string{
+		"controllers":         "controllerManager.controllers",
+		"allocate-node-cidrs": "controllerManager.allocateNodeCIDRs",
+		"cluster-cidr":        "podCIDR",
+		"cluster-name":        "name",
+	}
 }
 
 func amounts(c v1alpha1.ControlPlaneConfiguration) field.ErrorList {
