@@ -1,0 +1,263 @@
+package helm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"helm.sh/helm/v4/pkg/action"
+	"helm.sh/helm/v4/pkg/chart/common"
+	"helm.sh/helm/v4/pkg/kube"
+	ri "helm.sh/helm/v4/pkg/release"
+	rcommon "helm.sh/helm/v4/pkg/release/common"
+	release "helm.sh/helm/v4/pkg/release/v1"
+	"helm.sh/helm/v4/pkg/storage"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"portico.dev/portico/fleet"
+)
+
+// tools are what one action works with.
+type tools struct {
+	config  *action.Configuration
+	session *session
+	client  *client
+	store   *store
+}
+
+func (r *Releases) tools(ctx context.Context, k key, labels map[string]string) (*tools, error) {
+	secrets, err := r.secrets(ctx, k.namespace)
+	if err != nil {
+		return nil, err
+	}
+	t := &tools{session: r.cluster.session(ctx), store: &store{Driver: secrets}}
+	t.client = newClient(t.session, k.namespace, labels)
+	t.client.SetLogger(r.config.Log.Handler())
+	t.config = action.NewConfiguration(action.ConfigurationSetLogger(r.config.Log.Handler()))
+	t.config.RESTClientGetter = t.session
+	t.config.KubeClient = t.client
+	t.config.Releases = storage.Init(t.store)
+	return t, nil
+}
+
+// act installs or upgrades as planned. It returns the revision that it made, if any.
+func (r *Releases) act(ctx context.Context, want Wanted, p plan, records []record) (*release.Release, error) {
+	t, err := r.tools(ctx, want.key(), want.ObjectLabels)
+	if err != nil {
+		return nil, err
+	}
+	t.store.redo = p.redo
+	t.store.clear = func(next *release.Release, replaced, kept []*release.Release) error {
+		left, err := leftovers(replaced, append(kept, next))
+		if err != nil {
+			return err
+		}
+		return t.client.remove(ctx, want.key(), left)
+	}
+	if err := t.prepare(ctx, want, p.do); err != nil {
+		return nil, err
+	}
+	if p.do == upgrade {
+		return t.upgrade(ctx, want, records)
+	}
+	return t.install(ctx, want)
+}
+
+func (t *tools) prepare(ctx context.Context, want Wanted, do deed) error {
+	if !want.Options.SkipSchemaValidation {
+		if err := Check(want.Chart, want.Values); err != nil && !onlyUnknownValues(err) {
+			return err
+		}
+	}
+	if want.Options.CreateNamespace {
+		if err := t.createNamespace(ctx, want.Namespace); err != nil {
+			return err
+		}
+	}
+	if err := t.applyCRDs(want, do); err != nil {
+		return err
+	}
+	return t.learn(want.Chart)
+}
+
+// createNamespace makes only what is not there: an existing namespace is somebody's.
+func (t *tools) createNamespace(ctx context.Context, name string) error {
+	clients, err := t.session.KubernetesClientSet()
+	if err != nil {
+		return err
+	}
+	_, err = clients.CoreV1().Namespaces().Create(ctx,
+		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{FieldManager: kube.ManagedFieldsManager})
+	if err != nil && !apierrors.IsAlreadyExists(err) {
+		return fmt.Errorf("creating namespace %s: %w", name, err)
+	}
+	return nil
+}
+
+// applyCRDs does what Helm does with the crds folder of a chart, and waits until the
+// kinds are served: Helm without --wait goes on at once and then knows no such kind.
+func (t *tools) applyCRDs(want Wanted, do deed) error {
+	o := want.Options
+	if o.SkipCRDs || (do == upgrade && !o.Upgrade.CRDs) {
+		return nil
+	}
+	var served kube.ResourceList
+	for _, crd := range want.Chart.raw.CRDObjects() {
+		objects, err := appendObjects(nil, crd.Filename, string(crd.File.Data))
+		if err != nil {
+			return fmt.Errorf("reading the chart's CRDs: %w: %w", fleet.ErrInvalid, err)
+		}
+		list, err := t.client.build(objects)
+		if err != nil {
+			return fmt.Errorf("reading the chart's CRDs: %w", err)
+		}
+		for _, info := range list {
+			if do != upgrade && info.Get() == nil {
+				continue
+			}
+			if _, err := t.client.Create(kube.ResourceList{info}, kube.ClientCreateOptionServerSideApply(true, true)); err != nil {
+				return fmt.Errorf("applying CRD %s: %w", info.Name, err)
+			}
+			served.Append(info)
+		}
+	}
+	if len(served) == 0 {
+		return nil
+	}
+	waiter, err := t.client.GetWaiter(kube.StatusWatcherStrategy)
+	if err != nil {
+		return err
+	}
+	if err := waiter.Wait(served, o.timeout()); err != nil {
+		return fmt.Errorf("waiting for the chart's CRDs to be served: %w", err)
+	}
+	return nil
+}
+
+// learn tells Helm what the cluster can do, as far as this chart asks for it.
+func (t *tools) learn(c *Chart) error {
+	discovery, err := t.session.ToDiscoveryClient()
+	if err != nil {
+		return err
+	}
+	version, err := discovery.ServerVersion()
+	if err != nil {
+		return fmt.Errorf("asking for the cluster's version: %w", err)
+	}
+	capabilities := common.DefaultCapabilities.Copy()
+	parsed, err := common.ParseKubeVersion(version.GitVersion)
+	if err != nil {
+		return fmt.Errorf("reading the cluster's version %q: %w", version.GitVersion, err)
+	}
+	capabilities.KubeVersion = *parsed
+	if c.asksAPIs {
+		if capabilities.APIVersions, err = action.GetVersionSet(discovery); err != nil {
+			return fmt.Errorf("asking for the cluster's kinds: %w", err)
+		}
+	}
+	t.config.Capabilities = capabilities
+	return nil
+}
+
+func (t *tools) install(ctx context.Context, want Wanted) (*release.Release, error) {
+	o := want.Options
+	in := action.NewInstall(t.config)
+	in.Namespace, in.ReleaseName = want.Namespace, want.Name
+	in.ForceConflicts = true
+	in.Replace = true
+	in.SkipCRDs, in.SkipSchemaValidation = true, true
+	in.TakeOwnership = o.TakeOwnership
+	in.DisableHooks = o.DisableHooks
+	in.SubNotes = o.SubNotes
+	in.Description = o.Description
+	in.Labels = want.recordLabels(nil)
+	in.WaitStrategy, in.WaitForJobs, in.Timeout = waitStrategy(o), o.WaitForJobs, o.timeout()
+	in.WaitOptions = []kube.WaitOption{kube.WithWaitContext(ctx)}
+	// The requests end with ctx. Helm's own way to be cancelled would return while the
+	// install goes on in the background.
+	made, err := in.Run(want.Chart.clone(), copyValues(want.Values))
+	last, err := outcome(ctx, made, err)
+	if err != nil && o.Atomic && ctx.Err() == nil && last != nil {
+		err = t.undoInstall(last, o, err)
+	}
+	return last, err
+}
+
+// undoInstall removes what a failed install has made. Helm would forget the failure, too;
+// its record stays, or the next pass would take the release for one that was never tried.
+func (t *tools) undoInstall(failed *release.Release, o Options, cause error) error {
+	un := action.NewUninstall(t.config)
+	un.KeepHistory, un.DisableHooks, un.IgnoreNotFound = true, o.DisableHooks, true
+	un.WaitStrategy, un.Timeout = kube.HookOnlyStrategy, o.timeout()
+	if _, err := un.Run(failed.Name); err != nil {
+		return fmt.Errorf("%w; removing what it has made: %w", cause, errors.Join(append(t.client.refusals, err)...))
+	}
+	failed.SetStatus(rcommon.StatusFailed, failed.Info.Description)
+	if err := t.config.Releases.Update(failed); err != nil {
+		return fmt.Errorf("%w; recording that it was removed: %w", cause, err)
+	}
+	return fmt.Errorf("%w; what it had made was removed again", cause)
+}
+
+func (t *tools) upgrade(ctx context.Context, want Wanted, records []record) (*release.Release, error) {
+	o := want.Options
+	up := action.NewUpgrade(t.config)
+	up.Namespace = want.Namespace
+	up.ServerSideApply, up.ForceConflicts = "true", true
+	if o.Upgrade.Force {
+		up.ServerSideApply, up.ForceConflicts, up.ForceReplace = "false", false, true
+	}
+	up.ReuseValues, up.ResetThenReuseValues = o.Upgrade.ReuseValues, o.Upgrade.ResetThenReuseValues
+	// Helm takes no values at all for "as before".
+	up.ResetValues = !up.ReuseValues && !up.ResetThenReuseValues
+	up.SkipCRDs, up.SkipSchemaValidation = true, true
+	up.TakeOwnership = o.TakeOwnership
+	up.DisableHooks = o.DisableHooks || o.Upgrade.DisableHooks
+	up.CleanupOnFail, up.RollbackOnFailure = o.Upgrade.CleanupOnFail, o.Atomic
+	up.MaxHistory = o.maxHistory()
+	up.SubNotes = o.SubNotes
+	up.Description = o.Description
+	up.Labels = want.recordLabels(customLabels(records))
+	up.WaitStrategy, up.WaitForJobs, up.Timeout = waitStrategy(o), o.WaitForJobs, o.timeout()
+	up.WaitOptions = []kube.WaitOption{kube.WithWaitContext(ctx)}
+	made, err := up.Run(want.Name, want.Chart.clone(), copyValues(want.Values))
+	return outcome(ctx, made, err)
+}
+
+// waitStrategy never polls. Hooks are waited for in any case: they are steps, not objects.
+func waitStrategy(o Options) kube.WaitStrategy {
+	if o.Wait || o.WaitForJobs || o.Atomic {
+		return kube.StatusWatcherStrategy
+	}
+	return kube.HookOnlyStrategy
+}
+
+func outcome(ctx context.Context, made ri.Releaser, err error) (*release.Release, error) {
+	last, _ := made.(*release.Release)
+	if err != nil && ctx.Err() != nil {
+		// Whatever Helm made of it: the requests were cut off.
+		return last, fmt.Errorf("%w: it will be finished by the next attempt", context.Cause(ctx))
+	}
+	if err == nil && last == nil {
+		return nil, fmt.Errorf("reading Helm's result: expected a release of version 1, got %T", made)
+	}
+	return last, err
+}
+
+// customLabels are the labels of the last record that are not Helm's own.
+func customLabels(records []record) map[string]string {
+	if len(records) == 0 {
+		return nil
+	}
+	custom := map[string]string{}
+	for name, value := range records[len(records)-1].labels {
+		switch name {
+		case "name", "owner", "status", "version", "createdAt", "modifiedAt":
+		default:
+			custom[name] = value
+		}
+	}
+	return custom
+}

@@ -1,0 +1,53 @@
+package helm
+
+import (
+	"errors"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+
+	"portico.dev/portico/fleet"
+)
+
+// classify tells which of the three kinds an error is, by its type: no words are read.
+func classify(err error) error {
+	var unknown *meta.NoKindMatchError
+	switch {
+	case err == nil, errors.Is(err, fleet.ErrInvalid), errors.Is(err, fleet.ErrNotYet):
+		return err
+	case errors.As(err, &unknown):
+		return fmt.Errorf("%w: the cluster does not know the kind %s: install what brings it: %w", fleet.ErrNotYet, unknown.GroupKind, err)
+	case namespaceEnds(err):
+		return fmt.Errorf("%w: the namespace is being deleted: %w", fleet.ErrNotYet, err)
+	case missingNamespace(err):
+		return fmt.Errorf("%w: the namespace does not exist: create it, or ask for it to be created: %w", fleet.ErrNotYet, err)
+	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err), apierrors.IsRequestEntityTooLargeError(err):
+		return fmt.Errorf("%w: the cluster refuses an object: %w", fleet.ErrInvalid, err)
+	}
+	return err
+}
+
+func missingNamespace(err error) bool {
+	var status apierrors.APIStatus
+	if !apierrors.IsNotFound(err) || !errors.As(err, &status) {
+		return false
+	}
+	details := status.Status().Details
+	return details != nil && details.Kind == "namespaces"
+}
+
+// onlyUnknownValues says whether values are refused for nothing but keys that the chart
+// does not know.
+func onlyUnknownValues(err error) bool {
+	var values *ValuesError
+	if !errors.As(err, &values) {
+		return false
+	}
+	for _, p := range values.Problems {
+		if !p.unknown {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,230 @@
+package helm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	release "helm.sh/helm/v4/pkg/release/v1"
+	"helm.sh/helm/v4/pkg/storage/driver"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/client-go/metadata"
+	"k8s.io/client-go/rest"
+
+	"portico.dev/portico/fleet"
+)
+
+// Releases are the Helm releases of one cluster. It is safe for concurrent use; calls for
+// one release wait for each other.
+type Releases struct {
+	cluster *cluster
+	config  Config
+
+	mu    sync.Mutex
+	locks map[key]*lock
+}
+
+type key struct{ namespace, name string }
+
+func (k key) String() string { return k.namespace + "/" + k.name }
+
+type lock struct {
+	held  chan struct{} // has room for its one holder
+	users int
+}
+
+// New returns the releases of the cluster that config leads to. Nothing is asked of the
+// cluster yet.
+func New(config *rest.Config, c Config) (*Releases, error) {
+	c = c.withDefaults()
+	cluster, err := newCluster(config, c)
+	if err != nil {
+		return nil, err
+	}
+	return &Releases{cluster: cluster, config: c, locks: map[key]*lock{}}, nil
+}
+
+// Observe says how a release stands. A release without any record is Absent.
+func (r *Releases) Observe(ctx context.Context, namespace, name string) (State, error) {
+	k := key{namespace, name}
+	last, err := r.last(ctx, k)
+	if err != nil {
+		return State{}, fmt.Errorf("observing release %s: %w", k, classify(err))
+	}
+	if last == nil {
+		return State{Status: Absent}, nil
+	}
+	return stateOf(last), nil
+}
+
+// Apply makes a release as wanted and says how it stands then. Applying twice is applying
+// once: if the last revision was deployed from the same digest, nothing is written. If the
+// last attempt at the same digest failed, it is left as it is unless want.Retry is set; the
+// state, not an error, then tells of the failure. What a crash left unfinished is finished
+// under the same revision number.
+//
+// The error wraps fleet.ErrInvalid when only another input can help, fleet.ErrNotYet when
+// the cluster has to change first: a kind or the namespace is missing or on its way out,
+// or another program is at work on the release.
+func (r *Releases) Apply(ctx context.Context, want Wanted) (State, error) {
+	k := want.key()
+	unlock, err := r.lock(ctx, k)
+	if err != nil {
+		return State{}, err
+	}
+	defer unlock()
+	records, err := r.records(ctx, k)
+	if err != nil {
+		return State{}, fmt.Errorf("observing release %s: %w", k, classify(err))
+	}
+	plan := decide(records, ask{digest: want.Digest(), retry: want.Retry, now: r.config.Clock(), patience: r.config.Patience})
+	switch plan.do {
+	case keep:
+		return r.kept(ctx, want, records)
+	case yield:
+		return State{}, fmt.Errorf("applying release %s: %w: another program is at work on it; if it is not, take its unfinished revision away: helm rollback or helm uninstall", k, fleet.ErrNotYet)
+	case reinstall:
+		if err := r.remove(ctx, k, RemoveOptions{DisableHooks: want.Options.DisableHooks, Timeout: want.Options.Timeout}); err != nil {
+			return State{}, fmt.Errorf("finishing the removal of release %s: %w", k, classify(err))
+		}
+		records, plan = nil, decide(nil, ask{})
+	}
+	last, err := r.act(ctx, want, plan, records)
+	if err != nil {
+		return r.failed(last, want), fmt.Errorf("applying release %s: %w", k, classify(err))
+	}
+	return stateOf(last), nil
+}
+
+// Remove takes a release away, with all its objects and records. It needs neither the
+// chart nor the values. Removing what is not there does nothing; a removal that a crash
+// broke off is finished.
+func (r *Releases) Remove(ctx context.Context, namespace, name string, o RemoveOptions) error {
+	k := key{namespace, name}
+	unlock, err := r.lock(ctx, k)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if err := r.remove(ctx, k, o); err != nil {
+		return fmt.Errorf("removing release %s: %w", k, classify(err))
+	}
+	return nil
+}
+
+// kept says how a release stands that Apply left alone. A release that was rolled back
+// stands, but not as wanted: the failure is what the caller has to know.
+func (r *Releases) kept(ctx context.Context, want Wanted, records []record) (State, error) {
+	last := records[len(records)-1]
+	if last.digest == want.Digest() && statusOf(last.status) == Deployed {
+		return State{
+			Status: Deployed, Revision: last.revision, Digest: last.digest, Since: last.begun,
+			Chart: want.Chart.Name(), ChartVersion: want.Chart.Version(), AppVersion: want.Chart.raw.AppVersion(),
+		}, nil
+	}
+	revision := last.revision
+	if statusOf(last.status) == Deployed {
+		revision = records[len(records)-2].revision
+	}
+	failed, err := r.revision(ctx, want.key(), revision)
+	if err != nil {
+		return State{}, fmt.Errorf("observing release %s: %w", want.key(), classify(err))
+	}
+	return stateOf(failed), nil
+}
+
+// failed is the state after an attempt that went wrong, as far as it came.
+func (r *Releases) failed(last *release.Release, want Wanted) State {
+	if last == nil {
+		return State{Status: Failed, Digest: want.Digest(), Chart: want.Chart.Name(), ChartVersion: want.Chart.Version()}
+	}
+	state := stateOf(last)
+	state.Status, state.Digest = Failed, want.Digest()
+	return state
+}
+
+func (r *Releases) last(ctx context.Context, k key) (*release.Release, error) {
+	records, err := r.records(ctx, k)
+	if err != nil || len(records) == 0 {
+		return nil, err
+	}
+	last, err := r.revision(ctx, k, records[len(records)-1].revision)
+	if errors.Is(err, driver.ErrReleaseNotFound) {
+		return nil, nil
+	}
+	return last, err
+}
+
+func (r *Releases) records(ctx context.Context, k key) ([]record, error) {
+	client, err := metadata.NewForConfig(r.cluster.bound(ctx))
+	if err != nil {
+		return nil, err
+	}
+	chosen := labels.Set{"owner": "helm", "name": k.name}.String()
+	list, err := client.Resource(corev1.SchemeGroupVersion.WithResource("secrets")).Namespace(k.namespace).
+		List(ctx, metav1.ListOptions{LabelSelector: chosen})
+	if err != nil {
+		return nil, err
+	}
+	return recordsOf(list.Items), nil
+}
+
+func (r *Releases) revision(ctx context.Context, k key, revision int) (*release.Release, error) {
+	secrets, err := r.secrets(ctx, k.namespace)
+	if err != nil {
+		return nil, err
+	}
+	found, err := secrets.Get(recordName(k.name, revision))
+	if err != nil {
+		return nil, err
+	}
+	last, ok := found.(*release.Release)
+	if !ok {
+		return nil, fmt.Errorf("reading revision %d: expected a record of version 1, got %T", revision, found)
+	}
+	return last, nil
+}
+
+func (r *Releases) secrets(ctx context.Context, namespace string) (*driver.Secrets, error) {
+	config := r.cluster.bound(ctx)
+	config.ContentType = "application/vnd.kubernetes.protobuf"
+	config.AcceptContentTypes = config.ContentType + ",application/json"
+	client, err := typedcorev1.NewForConfig(config)
+	if err != nil {
+		return nil, err
+	}
+	secrets := driver.NewSecrets(client.Secrets(namespace))
+	secrets.SetLogger(r.config.Log.Handler())
+	return secrets, nil
+}
+
+// lock waits until nobody else in this process works on the release.
+func (r *Releases) lock(ctx context.Context, k key) (unlock func(), err error) {
+	r.mu.Lock()
+	l := r.locks[k]
+	if l == nil {
+		l = &lock{held: make(chan struct{}, 1)}
+		r.locks[k] = l
+	}
+	l.users++
+	r.mu.Unlock()
+
+	leave := func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if l.users--; l.users == 0 {
+			delete(r.locks, k)
+		}
+	}
+	select {
+	case l.held <- struct{}{}:
+		return func() { <-l.held; leave() }, nil
+	case <-ctx.Done():
+		leave()
+		return nil, fmt.Errorf("waiting for the work on release %s to end: %w", k, ctx.Err())
+	}
+}

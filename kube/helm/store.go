@@ -1,0 +1,100 @@
+package helm
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	ri "helm.sh/helm/v4/pkg/release"
+	release "helm.sh/helm/v4/pkg/release/v1"
+	"helm.sh/helm/v4/pkg/storage/driver"
+)
+
+// store keeps a release's records as Helm does, in Secrets, but for one thing: revisions
+// that are to be made again are not seen by Helm, and the first record that it creates
+// takes their place. So an unfinished revision is known until the moment in which it is
+// under way once more.
+type store struct {
+	driver.Driver
+	// redo are the revisions to make again, the lowest first.
+	redo []int
+	// clear is called before a record is created, with the records that it replaces.
+	clear func(next *release.Release, replaced, kept []*release.Release) error
+
+	hidden, seen []*release.Release
+}
+
+// Query implements driver.Queryor.
+func (s *store) Query(labels map[string]string) ([]ri.Releaser, error) {
+	list, err := s.Driver.Query(labels)
+	if err != nil {
+		return nil, err
+	}
+	releases, err := releasesOf(list)
+	if err != nil {
+		return nil, err
+	}
+	var out []ri.Releaser
+	s.hidden, s.seen = nil, nil
+	for _, r := range releases {
+		if slices.Contains(s.redo, r.Version) {
+			s.hidden = append(s.hidden, r)
+			continue
+		}
+		s.seen = append(s.seen, r)
+		out = append(out, r)
+	}
+	if len(out) == 0 {
+		return nil, driver.ErrReleaseNotFound
+	}
+	return out, nil
+}
+
+// Create implements driver.Creator.
+func (s *store) Create(key string, rel ri.Releaser) error {
+	next, ok := rel.(*release.Release)
+	if !ok {
+		return fmt.Errorf("recording a release: expected a release of version 1, got %T", rel)
+	}
+	if len(s.redo) == 0 {
+		return s.Driver.Create(key, rel)
+	}
+	if err := s.clear(next, s.hidden, s.seen); err != nil {
+		return err
+	}
+	record := s.Driver.Create
+	if slices.Contains(s.redo, next.Version) {
+		record = s.Driver.Update
+	}
+	if err := record(key, rel); err != nil {
+		return err
+	}
+	for _, r := range s.hidden {
+		if r.Version == next.Version {
+			continue
+		}
+		if _, err := s.Driver.Delete(recordName(r.Name, r.Version)); err != nil && !errors.Is(err, driver.ErrReleaseNotFound) {
+			return fmt.Errorf("removing the record of revision %d: %w", r.Version, err)
+		}
+	}
+	// From here on, Helm has to see all that it makes: a rollback, for example.
+	s.redo = nil
+	return nil
+}
+
+func releasesOf(list []ri.Releaser) ([]*release.Release, error) {
+	out := make([]*release.Release, 0, len(list))
+	for _, item := range list {
+		r, ok := item.(*release.Release)
+		if !ok {
+			return nil, fmt.Errorf("reading a release's record: expected version 1, got %T", item)
+		}
+		out = append(out, r)
+	}
+	return out, nil
+}
+
+// recordName is the name of the Secret that holds a revision.
+func recordName(name string, revision int) string {
+	return fmt.Sprintf("sh.helm.release.v1.%s.v%d", name, revision)
+}

@@ -1,0 +1,145 @@
+package helm
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"maps"
+	"slices"
+	"time"
+)
+
+// DigestLabel is the label of a release's record that holds the digest of what was wanted.
+const DigestLabel = "portico.dev/digest"
+
+// Wanted is a release as it shall be.
+type Wanted struct {
+	Namespace, Name string
+	Chart           *Chart
+	Values          Values
+	// ObjectLabels are put on every object of the release, so that others find them.
+	ObjectLabels map[string]string
+	Options      Options
+	// Retry applies even when the last attempt at the very same failed. Whoever sets it
+	// decides how long to wait between attempts.
+	Retry bool
+}
+
+// Options are the ways in which a release is installed and upgraded. The zero value is
+// Helm's default.
+type Options struct {
+	// CreateNamespace makes the release's namespace if it does not exist.
+	CreateNamespace bool
+	// Wait blocks until the objects are ready; WaitForJobs until jobs are done, too.
+	// Without it, Health says how they stand.
+	Wait, WaitForJobs bool
+	// Atomic waits, and undoes a failed attempt: a failed install is removed, leaving the
+	// record of its failure, a failed upgrade is rolled back.
+	Atomic bool
+	// Timeout bounds each wait; zero means five minutes.
+	Timeout time.Duration
+	// SkipCRDs leaves the chart's crds folder alone.
+	SkipCRDs bool
+	// SkipSchemaValidation applies values that break the chart's schema. Unknown keys are
+	// never a reason for Apply to refuse: that is Check.
+	SkipSchemaValidation bool
+	// DisableHooks runs no hooks, neither on install nor on upgrade.
+	DisableHooks bool
+	// TakeOwnership makes objects that exist already the release's own.
+	TakeOwnership bool
+	// MaxHistory bounds the kept revisions; zero means ten, less than zero no bound.
+	MaxHistory int
+	// SubNotes renders the notes of the chart's dependencies, too.
+	SubNotes bool
+	// Description is kept with the revision in place of Helm's own words.
+	Description string
+	// Labels are put on the release's record.
+	Labels map[string]string
+	// Upgrade are the options that only upgrades know.
+	Upgrade UpgradeOptions
+}
+
+// UpgradeOptions are the ways in which a release is upgraded.
+type UpgradeOptions struct {
+	// Force replaces objects instead of patching them.
+	Force bool
+	// ReuseValues lays the wanted values over those of the running release and its chart;
+	// ResetThenReuseValues over those of the running release and the new chart. Without
+	// either, the wanted values are all there is.
+	ReuseValues, ResetThenReuseValues bool
+	// CleanupOnFail removes what a failed upgrade has created.
+	CleanupOnFail bool
+	// CRDs applies the chart's crds folder on upgrades, too.
+	CRDs bool
+	// DisableHooks runs no hooks on upgrades.
+	DisableHooks bool
+}
+
+// RemoveOptions are the ways in which a release is removed.
+type RemoveOptions struct {
+	// KeepHistory keeps the records, so that they can be looked at.
+	KeepHistory bool
+	// Propagation is background (the default), foreground or orphan.
+	Propagation string
+	// DisableHooks runs no hooks.
+	DisableHooks bool
+	// Wait blocks until the objects are gone.
+	Wait bool
+	// Timeout bounds each wait; zero means five minutes.
+	Timeout time.Duration
+}
+
+const (
+	defaultTimeout = 5 * time.Minute
+	defaultHistory = 10
+)
+
+// Digest identifies what is wanted of the cluster: the chart's content, the values, the
+// labels. Options that only say how to get there do not change it.
+func (w Wanted) Digest() string {
+	said := []any{w.Chart.Digest(), w.Values.Digest(), w.ObjectLabels, w.Options.Labels}
+	if up := w.Options.Upgrade; up.ReuseValues || up.ResetThenReuseValues {
+		said = append(said, up.ReuseValues, up.ResetThenReuseValues)
+	}
+	// Strings and maps of strings always encode.
+	data, _ := json.Marshal(said)
+	sum := sha256.Sum256(data)
+	// A label holds 63 characters at most; half the digest is enough to tell two wishes apart.
+	return hex.EncodeToString(sum[:16])
+}
+
+func (w Wanted) key() key { return key{w.Namespace, w.Name} }
+
+func (o Options) timeout() time.Duration { return orDefault(o.Timeout) }
+
+func (o RemoveOptions) timeout() time.Duration { return orDefault(o.Timeout) }
+
+func orDefault(d time.Duration) time.Duration {
+	if d <= 0 {
+		return defaultTimeout
+	}
+	return d
+}
+
+func (o Options) maxHistory() int {
+	switch {
+	case o.MaxHistory == 0:
+		return defaultHistory
+	case o.MaxHistory < 0:
+		return 0
+	}
+	return o.MaxHistory
+}
+
+// recordLabels are the labels of the new record. Helm carries the labels of the revision
+// before over to the next, so that a label which is no longer wanted has to be taken away
+// with its word for that, "null".
+func (w Wanted) recordLabels(before map[string]string) map[string]string {
+	labels := map[string]string{}
+	for _, name := range slices.Sorted(maps.Keys(before)) {
+		labels[name] = "null"
+	}
+	maps.Copy(labels, w.Options.Labels)
+	labels[DigestLabel] = w.Digest()
+	return labels
+}
