@@ -16,9 +16,6 @@ type ClusterAuthenticationSpec struct {
 	CASecret *SecretKeyReference `json:"caSecret,omitempty"`
 }
 
-// ClusterAuthenticationStatus is empty.
-type ClusterAuthenticationStatus struct{}
-
 // ClusterAuthentication says who may sign in to clusters that name it.
 //
 // +kubebuilder:object:root=true
@@ -34,9 +31,6 @@ type ClusterAuthentication struct {
 	// Spec is the wish.
 	// +optional
 	Spec ClusterAuthenticationSpec `json:"spec,omitempty"`
-	// Status is what was observed.
-	// +optional
-	Status ClusterAuthenticationStatus `json:"status,omitempty"`
 }
 
 // ClusterAuthenticationList is a list of objects of kind ClusterAuthentication.

@@ -50,9 +50,6 @@ type ProviderInterfaceSpec struct {
 	Description string `json:"description,omitempty"`
 }
 
-// ProviderInterfaceStatus is empty.
-type ProviderInterfaceStatus struct{}
-
 // ProviderInterface says which kinds of identity an infrastructure provider understands. It lives on
 // the cluster that the provider runs on, and carries the label cluster.x-k8s.io/provider.
 //
@@ -70,9 +67,6 @@ type ProviderInterface struct {
 	// Spec is the wish.
 	// +optional
 	Spec ProviderInterfaceSpec `json:"spec,omitempty"`
-	// Status is what was observed.
-	// +optional
-	Status ProviderInterfaceStatus `json:"status,omitempty"`
 }
 
 // ProviderInterfaceList is a list of objects of kind ProviderInterface.

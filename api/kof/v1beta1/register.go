@@ -1,0 +1,26 @@
+package v1beta1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+// GroupVersion is the API group and version of this package.
+var GroupVersion = schema.GroupVersion{Group: "kof.k0rdent.mirantis.com", Version: "v1beta1"}
+
+// The names of the kinds.
+const (
+	PromxyServerGroupKind   = "PromxyServerGroup"
+	VMStorageConnectionKind = "VMStorageConnection"
+)
+
+// AddToScheme makes the kinds of this package known to a scheme.
+func AddToScheme(s *runtime.Scheme) error {
+	s.AddKnownTypes(GroupVersion,
+		&PromxyServerGroup{}, &PromxyServerGroupList{},
+		&VMStorageConnection{}, &VMStorageConnectionList{},
+	)
+	metav1.AddToGroupVersion(s, GroupVersion)
+	return nil
+}
