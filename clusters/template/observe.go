@@ -1,0 +1,134 @@
+package template
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/fluxcd/pkg/apis/meta"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"portico.dev/portico/fleet"
+)
+
+// sourceGroup is where Flux's source kinds live.
+var sourceGroup = schema.GroupVersion{Group: "source.toolkit.fluxcd.io", Version: "v1"}
+
+// Observed is all that a verdict rests on.
+type Observed struct {
+	Origin origin
+	// Source is the state of the origin; nil if the object does not exist.
+	Source *Source
+	// Chart is what the chart says; nil where the template is not a chart, or the chart
+	// could not be read, and Problem says why.
+	Chart   *Chart
+	Problem error
+}
+
+// Source is how a source object stands.
+type Source struct {
+	Ready    bool
+	Message  string
+	Revision string
+	// Spec is the object's, for comparing with what is wanted.
+	Spec       any
+	Artifact   *meta.Artifact
+	Generation int64
+	Conditions []metav1.Condition
+}
+
+// observe reads the origin of the template's content and, if it is a chart, the chart.
+func (c *controller) observe(ctx context.Context, t Template) (Observed, error) {
+	var saw Observed
+	saw.Origin, saw.Problem = originOf(t, c.deps.Home)
+	if saw.Problem != nil {
+		return saw, nil
+	}
+	var err error
+	if saw.Source, err = c.source(ctx, saw.Origin); err != nil {
+		return saw, err
+	}
+	if t.GetHelmSpec() == nil || saw.Source == nil || saw.Source.Artifact == nil || !saw.Source.Ready {
+		return saw, nil
+	}
+	if saw.Origin.kind != "HelmChart" {
+		return saw, nil // a chart in a folder of a source: the engine reads it where it is installed
+	}
+	chart, err := c.chart(ctx, saw.Source.Artifact)
+	if err != nil {
+		if _, known := fleet.NextOf(err); !known {
+			return saw, err
+		}
+		saw.Problem = err
+		return saw, nil
+	}
+	saw.Chart = chart
+	return saw, nil
+}
+
+func (c *controller) source(ctx context.Context, from origin) (*Source, error) {
+	if from.kind == "ConfigMap" || from.kind == "Secret" {
+		return c.plainSource(ctx, from)
+	}
+	obj := &unstructured.Unstructured{}
+	obj.SetGroupVersionKind(sourceGroup.WithKind(from.kind))
+	err := c.kube.Get(ctx, from.key, obj)
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading %s %s: %w", from.kind, from.key, err)
+	}
+	var status struct {
+		ObservedGeneration int64              `json:"observedGeneration"`
+		Conditions         []metav1.Condition `json:"conditions"`
+		Artifact           *meta.Artifact     `json:"artifact"`
+	}
+	if raw, ok := obj.Object["status"].(map[string]any); ok {
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(raw, &status); err != nil {
+			return nil, fmt.Errorf("reading the status of %s %s: %w", from.kind, from.key, err)
+		}
+	}
+	s := &Source{Spec: obj.Object["spec"], Artifact: status.Artifact, Generation: status.ObservedGeneration, Conditions: status.Conditions}
+	for _, cond := range status.Conditions {
+		if cond.Type == "Ready" {
+			s.Message = cond.Message
+			s.Ready = cond.Status == metav1.ConditionTrue && status.ObservedGeneration == obj.GetGeneration()
+		}
+	}
+	return s, nil
+}
+
+// plainSource reads whether a ConfigMap or Secret exists: that is all that it needs to be ready.
+func (c *controller) plainSource(ctx context.Context, from origin) (*Source, error) {
+	obj := &metav1.PartialObjectMetadata{}
+	obj.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind(from.kind))
+	if err := c.kube.Get(ctx, from.key, obj); err != nil {
+		return nil, client.IgnoreNotFound(err)
+	}
+	return &Source{Ready: true}, nil
+}
+
+func (c *controller) chart(ctx context.Context, artifact *meta.Artifact) (*Chart, error) {
+	chart, err := c.deps.Charts.Get(ctx, artifact.Digest, func(ctx context.Context) ([]byte, error) {
+		return c.deps.Artifacts.Open(ctx, artifact)
+	})
+	if err != nil {
+		return nil, err
+	}
+	says := chart.Summary()
+	values, err := json.Marshal(says.Defaults)
+	if err != nil {
+		return nil, fmt.Errorf("writing the default values of chart %s: %w", says.Name, err)
+	}
+	return &Chart{
+		Name: says.Name, Version: says.Version, Description: says.Description,
+		Annotations: says.Annotations, Values: values, Schema: says.Schema,
+	}, nil
+}

@@ -1,0 +1,117 @@
+package template
+
+import (
+	"context"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	kcm "portico.dev/portico/api/kcm/v1beta1"
+)
+
+// byOrigin finds templates by "<kind>/<namespace>/<name>" of the source that they read.
+const byOrigin = "portico.origin"
+
+// Setup registers a controller for each kind of template.
+func Setup(mgr ctrl.Manager, deps Dependencies) error {
+	for _, k := range kinds() {
+		c := &controller{kube: mgr.GetClient(), kind: k, deps: deps}
+		if err := c.setup(mgr); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *controller) setup(mgr ctrl.Manager) error {
+	index := func(obj client.Object) []string {
+		from, err := originOf(obj.(Template), c.deps.Home)
+		if err != nil {
+			return nil
+		}
+		return []string{from.kind + "/" + from.key.String()}
+	}
+	if err := mgr.GetFieldIndexer().IndexField(context.Background(), c.kind.empty(), byOrigin, index); err != nil {
+		return err
+	}
+	b := ctrl.NewControllerManagedBy(mgr).Named("clusters.template."+c.kind.name).
+		For(c.kind.empty(), builder.WithPredicates(predicate.GenerationChangedPredicate{}))
+	for _, name := range c.sources() {
+		obj := &unstructured.Unstructured{}
+		obj.SetGroupVersionKind(sourceGroup.WithKind(name))
+		b = b.Watches(obj, handler.EnqueueRequestsFromMapFunc(c.readersOf(name)))
+	}
+	switch c.kind.name {
+	case "ProviderTemplate":
+		b = b.Watches(&kcm.Release{}, handler.EnqueueRequestsFromMapFunc(c.listed))
+	case "ServiceTemplate":
+		b = b.WatchesMetadata(&corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(c.readersOf("ConfigMap"))).
+			WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(c.readersOf("Secret")))
+	}
+	return b.Complete(c)
+}
+
+// sources are the source kinds that templates of this kind may read.
+func (c *controller) sources() []string {
+	if c.kind.name == "ServiceTemplate" {
+		return []string{"HelmChart", "GitRepository", "Bucket", "OCIRepository"}
+	}
+	return []string{"HelmChart"}
+}
+
+func (c *controller) readersOf(kind string) handler.MapFunc {
+	return func(ctx context.Context, obj client.Object) []reconcile.Request {
+		list := c.kind.list()
+		key := kind + "/" + client.ObjectKeyFromObject(obj).String()
+		if err := c.kube.List(ctx, list, client.MatchingFields{byOrigin: key}); err != nil {
+			ctrl.LoggerFrom(ctx).Error(err, "listing the templates of a source", "source", key)
+			return nil
+		}
+		return requests(list)
+	}
+}
+
+func requests(list client.ObjectList) []reconcile.Request {
+	var keys []client.ObjectKey
+	switch l := list.(type) {
+	case *kcm.ClusterTemplateList:
+		for i := range l.Items {
+			keys = append(keys, client.ObjectKeyFromObject(&l.Items[i]))
+		}
+	case *kcm.ServiceTemplateList:
+		for i := range l.Items {
+			keys = append(keys, client.ObjectKeyFromObject(&l.Items[i]))
+		}
+	case *kcm.ProviderTemplateList:
+		for i := range l.Items {
+			keys = append(keys, client.ObjectKeyFromObject(&l.Items[i]))
+		}
+	}
+	out := make([]reconcile.Request, len(keys))
+	for i, key := range keys {
+		out[i].NamespacedName = key
+	}
+	return out
+}
+
+// listed are the provider templates that a release names.
+func (c *controller) listed(_ context.Context, obj client.Object) []reconcile.Request {
+	r := obj.(*kcm.Release)
+	names := []string{r.Spec.KCM.Template, r.Spec.CAPI.Template, r.Spec.Regional.Template}
+	for _, p := range r.Spec.Providers {
+		names = append(names, p.Template)
+	}
+	var out []reconcile.Request
+	for _, n := range names {
+		if n != "" {
+			out = append(out, reconcile.Request{NamespacedName: client.ObjectKey{Name: n}})
+		}
+	}
+	return out
+}

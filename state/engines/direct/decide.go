@@ -1,0 +1,162 @@
+package direct
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"portico.dev/portico/kube/helm"
+	"portico.dev/portico/state/engine"
+)
+
+// action is what to do for one service, in one word.
+type action string
+
+const (
+	// rest: the service is as it is wanted, or nothing can be done before something changes.
+	rest action = "rest"
+	// load: its chart has to be read before anything can be decided.
+	load action = "load"
+	// apply: install or upgrade it.
+	apply action = "apply"
+	// remove: take it off the target.
+	remove action = "remove"
+	// look: ask how its objects stand.
+	look action = "look"
+	// pause: it failed; try again at the step's time.
+	pause action = "pause"
+)
+
+// step is what to do for one service, and how the service stands until then.
+type step struct {
+	do      action
+	at      time.Time // of a pause
+	state   engine.State
+	message string
+}
+
+// facts are what is known of one service on the target.
+type facts struct {
+	// release is what the target says; nil if there is no release.
+	release *helm.State
+	// wanted is the digest of the wanted release, empty while its chart is not read.
+	wanted string
+	// chartProblem is why the chart cannot be read.
+	chartProblem string
+	// health is nil until somebody looked.
+	health *health
+	// attempts counts the failures in a row of what is wanted; lastFailure is the latest.
+	attempts    int
+	lastFailure failure
+}
+
+type health struct {
+	ready   bool
+	message string
+}
+
+type failure struct {
+	at      time.Time
+	message string
+	// final means that another try of the same cannot help.
+	final bool
+}
+
+// decide is the policy for one service that is wanted. done says whether another service of the
+// set is deployed in its wanted version.
+func decide(svc engine.Service, saw facts, done func(engine.Key) bool) step {
+	switch {
+	case svc.Uninstall:
+		return decideGone(saw)
+	case svc.Problem != "":
+		return step{do: rest, state: engine.Failed, message: svc.Problem}
+	}
+	if waits := undone(svc.DependsOn, done); len(waits) > 0 {
+		return step{do: rest, state: engine.Pending, message: "waits until " + strings.Join(waits, ", ") + " is deployed"}
+	}
+	switch {
+	case saw.chartProblem != "":
+		return retry(saw, saw.chartProblem)
+	case saw.wanted == "":
+		return step{do: load, state: engine.Pending, message: "fetching the chart"}
+	case asWanted(saw):
+		return decideHealth(saw)
+	case saw.attempts > 0:
+		return retry(saw, saw.lastFailure.message)
+	}
+	return step{do: apply, state: engine.Provisioning, message: applying(saw)}
+}
+
+// decideGone is the policy for a service that should not be on the target.
+func decideGone(saw facts) step {
+	switch {
+	case saw.release == nil || saw.release.Status == helm.Uninstalled:
+		return step{do: rest, state: engine.Deleted}
+	case saw.attempts > 0:
+		s := retry(saw, saw.lastFailure.message)
+		if s.do == apply {
+			s.do = remove
+		}
+		s.state = engine.Deleting
+		return s
+	}
+	return step{do: remove, state: engine.Deleting}
+}
+
+func decideHealth(saw facts) step {
+	switch {
+	case saw.health == nil:
+		return step{do: look, state: engine.Provisioning, message: "checking what was installed"}
+	case !saw.health.ready:
+		return step{do: rest, state: engine.Provisioning, message: saw.health.message}
+	}
+	return step{do: rest, state: engine.Deployed}
+}
+
+// retry says when a failed service is tried again: after five seconds, then twice as long each
+// time, at most five minutes. A zero time of the last failure means that it is due.
+func retry(saw facts, message string) step {
+	if saw.lastFailure.final {
+		return step{do: rest, state: engine.Failed, message: message}
+	}
+	return step{do: pause, at: saw.lastFailure.at.Add(backoff(saw.attempts)), state: engine.Failed, message: message}
+}
+
+func backoff(attempts int) time.Duration {
+	const first, most = 5 * time.Second, 5 * time.Minute
+	d := first << min(max(attempts-1, 0), 10)
+	return min(d, most)
+}
+
+func asWanted(saw facts) bool {
+	return saw.release != nil && saw.release.Status == helm.Deployed && saw.release.Digest == saw.wanted
+}
+
+func applying(saw facts) string {
+	if saw.release == nil {
+		return "installing"
+	}
+	return fmt.Sprintf("upgrading from revision %d", saw.release.Revision)
+}
+
+func undone(keys []engine.Key, done func(engine.Key) bool) []string {
+	var waits []string
+	for _, k := range keys {
+		if !done(k) {
+			waits = append(waits, k.String())
+		}
+	}
+	slices.Sort(waits)
+	return waits
+}
+
+// removalOrder says whether key may be removed now: everything that depends on it goes first.
+func removalOrder(key engine.Key, services []engine.Service, present func(engine.Key) bool) bool {
+	for _, s := range services {
+		if slices.Contains(s.DependsOn, key) && present(s.Key) {
+			return false
+		}
+	}
+	return true
+}
