@@ -8,6 +8,8 @@ import (
 	"os"
 
 	"go.etcd.io/etcd/server/v3/embed"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 
 	"portico.dev/portico/api/config/v1alpha1"
 )
@@ -15,6 +17,7 @@ import (
 // store is a running etcd.
 type store struct {
 	etcd   *embed.Etcd
+	level  zap.AtomicLevel // of etcd's log
 	folder *os.File
 	server string // the URL for clients of this process
 }
@@ -27,12 +30,18 @@ func startStore(ctx context.Context, c v1alpha1.ControlPlaneConfiguration) (*sto
 	}
 	// The path of a socket has at most 107 bytes, that of a folder 4095: name it by descriptor.
 	socket := fmt.Sprintf("/proc/self/fd/%d/etcd.sock", folder.Fd())
-	e, err := embed.StartEtcd(etcdConfig(c, socket))
+	level := zap.NewAtomicLevelAt(zap.WarnLevel)
+	cfg, err := etcdConfig(c, socket, level)
+	if err != nil {
+		folder.Close()
+		return nil, err
+	}
+	e, err := embed.StartEtcd(cfg)
 	if err != nil {
 		folder.Close()
 		return nil, fmt.Errorf("starting etcd in %s: %w", layout(c.Dir).etcd(), err)
 	}
-	s := &store{etcd: e, folder: folder, server: "unix://" + socket}
+	s := &store{etcd: e, level: level, folder: folder, server: "unix://" + socket}
 	select {
 	case <-e.Server.ReadyNotify():
 		return s, nil
@@ -46,8 +55,13 @@ func startStore(ctx context.Context, c v1alpha1.ControlPlaneConfiguration) (*sto
 }
 
 // etcdConfig is an etcd of one member, alone for ever.
-func etcdConfig(c v1alpha1.ControlPlaneConfiguration, socket string) *embed.Config {
+func etcdConfig(c v1alpha1.ControlPlaneConfiguration, socket string, level zap.AtomicLevel) (*embed.Config, error) {
+	logger, err := newLogger(level)
+	if err != nil {
+		return nil, err
+	}
 	cfg := embed.NewConfig()
+	cfg.ZapLoggerBuilder = embed.NewZapLoggerBuilder(logger)
 	cfg.Dir = layout(c.Dir).etcd()
 	cfg.ListenClientUrls = []url.URL{{Scheme: "unix", Path: socket}}
 	cfg.ListenPeerUrls = nil
@@ -57,7 +71,6 @@ func etcdConfig(c v1alpha1.ControlPlaneConfiguration, socket string) *embed.Conf
 	cfg.Name = c.Name
 	cfg.InitialCluster = cfg.InitialClusterFromName(cfg.Name)
 	cfg.EnableGRPCGateway = false
-	cfg.LogLevel, cfg.LogFormat, cfg.LogOutputs = "warn", "console", []string{"stderr"}
 	// Zero, as embed leaves it, would report every request.
 	cfg.WarningUnaryRequestDuration = embed.DefaultWarningUnaryRequestDuration
 
@@ -68,8 +81,21 @@ func etcdConfig(c v1alpha1.ControlPlaneConfiguration, socket string) *embed.Conf
 	cfg.UnsafeNoFsync = c.Etcd.UnsafeNoFsync
 	cfg.QuotaBackendBytes = c.Etcd.QuotaBytes
 	cfg.SnapshotCount = uint64(c.Etcd.SnapshotCount)
+	// A file that shrank inside gets its space back when the process starts.
+	cfg.BootstrapDefragThresholdMegabytes = 64
 	cfg.SnapshotCatchUpEntries = 100 // kept in memory for slow followers, which there are none
-	return cfg
+	return cfg, nil
+}
+
+func newLogger(level zap.AtomicLevel) (*zap.Logger, error) {
+	c := zap.NewProductionConfig()
+	c.Level, c.Encoding, c.EncoderConfig.EncodeTime = level, "console", zapcore.RFC3339TimeEncoder
+	c.DisableStacktrace = true
+	logger, err := c.Build()
+	if err != nil {
+		return nil, fmt.Errorf("making etcd's log: %w", err)
+	}
+	return logger, nil
 }
 
 // run returns when etcd ends, with an error, or when ctx ends.
@@ -84,8 +110,10 @@ func (s *store) run(ctx context.Context) error {
 	}
 }
 
-// stop flushes and closes the database.
+// stop flushes and closes the database. What etcd calls errors from here on are its own
+// listeners, closing.
 func (s *store) stop() {
+	s.level.SetLevel(zap.FatalLevel)
 	s.etcd.Close()
 	s.folder.Close()
 }

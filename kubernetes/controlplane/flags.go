@@ -111,6 +111,10 @@ func controllerManagerFlags(c v1alpha1.ControlPlaneConfiguration) flags {
 		"cluster-signing-cert-file":        l.pki("ca.crt"),
 		"cluster-signing-key-file":         l.pki("ca.key"),
 		"allocate-node-cidrs":              "false",
+		// Each controller makes itself a service account and a token, one after the other; at
+		// upstream's 20 requests per second a new cluster would wait for its first pod.
+		"kube-api-qps":   "200",
+		"kube-api-burst": "400",
 	}
 	if c.ControllerManager.AllocateNodeCIDRs {
 		f["allocate-node-cidrs"] = "true"

@@ -63,6 +63,25 @@ func TestLife(t *testing.T) {
 	}
 }
 
+// A process that is told to stop before it is ready has not failed.
+func TestStopWhileStarting(t *testing.T) {
+	c := newControlPlane(t, "")
+	c.start(t)
+	for served := false; !served; { // the port is taken before anything else
+		connection, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", c.port))
+		if served = err == nil; served {
+			connection.Close()
+		}
+	}
+	if err := c.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	<-c.ended
+	if code := c.cmd.ProcessState.ExitCode(); code != 0 {
+		t.Errorf("exit code %d:\n%s", code, c.out)
+	}
+}
+
 // anonymous requests learn that the server is well, and nothing else.
 func anonymous(t *testing.T, c *controlPlane) {
 	roots := x509.NewCertPool()
