@@ -15,6 +15,8 @@ const (
 	CertificatesReadyCondition = "CertificatesReady"
 	// KubeconfigReadyCondition is true when the Secret with the kubeconfig is up to date.
 	KubeconfigReadyCondition = "KubeconfigReady"
+	// UpToDateCondition is true when the control plane that runs is the one that is asked for.
+	UpToDateCondition = "UpToDate"
 	// AddonsReadyCondition is true when what every cluster needs from the start was applied.
 	AddonsReadyCondition = "AddonsReady"
 )

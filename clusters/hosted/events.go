@@ -1,0 +1,84 @@
+package hosted
+
+import (
+	"context"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	cp "portico.dev/portico/api/local/controlplane/v1alpha1"
+	infra "portico.dev/portico/api/local/infrastructure/v1alpha1"
+	"portico.dev/portico/kube/control"
+)
+
+// workers bounds how many control planes are looked at at once: stopping one takes a while,
+// and must not keep the others waiting.
+const workers = 10
+
+// SetupWithManager tells the manager which events concern which HostedControlPlane. The bell
+// is the Runner's. Of Secrets and ConfigMaps only the metadata is kept in memory.
+func (c *Controller) SetupWithManager(mgr manager.Manager, bell control.Bell) error {
+	return builder.ControllerManagedBy(mgr).
+		Named("hosted").
+		For(&cp.HostedControlPlane{}, builder.WithPredicates(control.IgnoreOwnStatus())).
+		Owns(&corev1.Secret{}, builder.OnlyMetadata).
+		Watches(&clusterv1.Cluster{}, handler.EnqueueRequestsFromMapFunc(ofCluster)).
+		Watches(&infra.LocalCluster{}, handler.EnqueueRequestsFromMapFunc(c.ofLocalCluster)).
+		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(c.ofReference("Secret"))).
+		WatchesMetadata(&corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(c.ofReference("ConfigMap"))).
+		WatchesRawSource(bell.Source()).
+		WithOptions(controller.Options{MaxConcurrentReconciles: workers}).
+		Complete(c)
+}
+
+// ofCluster maps a Cluster to the control plane that it refers to.
+func ofCluster(_ context.Context, obj client.Object) []reconcile.Request {
+	cluster, ok := obj.(*clusterv1.Cluster)
+	if !ok {
+		return nil
+	}
+	ref := cluster.Spec.ControlPlaneRef
+	if ref.Kind != "HostedControlPlane" || ref.APIGroup != cp.GroupVersion.Group {
+		return nil
+	}
+	return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: cluster.Namespace, Name: ref.Name}}}
+}
+
+// ofLocalCluster maps a LocalCluster to the control plane of the Cluster that owns it.
+func (c *Controller) ofLocalCluster(ctx context.Context, obj client.Object) []reconcile.Request {
+	ref, ok := control.OwnerOf(obj, clusterKind)
+	if !ok {
+		return nil
+	}
+	var cluster clusterv1.Cluster
+	if err := c.Kube.Get(ctx, types.NamespacedName{Namespace: obj.GetNamespace(), Name: ref.Name}, &cluster); err != nil {
+		return nil // its own event will come
+	}
+	return ofCluster(ctx, &cluster)
+}
+
+// ofReference maps a ConfigMap or Secret to the control planes that name it.
+func (c *Controller) ofReference(kind string) handler.MapFunc {
+	return func(ctx context.Context, obj client.Object) []reconcile.Request {
+		var all cp.HostedControlPlaneList
+		if err := c.Kube.List(ctx, &all, client.InNamespace(obj.GetNamespace())); err != nil {
+			return nil
+		}
+		var out []reconcile.Request
+		for i := range all.Items {
+			for _, r := range referencesOf(&all.Items[i]) {
+				if r.kind == kind && r.ref.Name == obj.GetName() {
+					out = append(out, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&all.Items[i])})
+				}
+			}
+		}
+		return out
+	}
+}

@@ -1,0 +1,180 @@
+package hosted
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	cp "portico.dev/portico/api/local/controlplane/v1alpha1"
+	infra "portico.dev/portico/api/local/infrastructure/v1alpha1"
+	"portico.dev/portico/fleet"
+	"portico.dev/portico/kube/control"
+)
+
+// Observed is everything that a decision about a HostedControlPlane rests on.
+type Observed struct {
+	Now time.Time `json:"now"`
+	// Cluster is nil until Cluster API made one the owner.
+	Cluster *Cluster `json:"cluster,omitempty"`
+	Paused  bool     `json:"paused,omitempty"`
+	Secrets Secrets  `json:"secrets"`
+	// Problem is what only the user can mend: a reference to nothing, a wrong value.
+	Problem string `json:"problem,omitempty"`
+	// Wanted is the digest of the instance that should run; empty while it cannot be known.
+	Wanted   string `json:"wanted,omitempty"`
+	Instance State  `json:"instance"`
+	Child    Child  `json:"child"`
+
+	files       map[string][]byte
+	authorities authorities
+	kubeconfig  []byte
+	addons      []*unstructured.Unstructured
+}
+
+// Cluster is what matters of the owner and its infrastructure.
+type Cluster struct {
+	Name string `json:"name"`
+	// Host and Port are where the API server has to be; Port is 0 until it is known.
+	Host string `json:"host,omitempty"`
+	Port int32  `json:"port,omitempty"`
+	// Netns is the network namespace to run in, empty for the computer's own.
+	Netns       string `json:"netns,omitempty"`
+	PodCIDR     string `json:"podCIDR,omitempty"`
+	ServiceCIDR string `json:"serviceCIDR,omitempty"`
+	Domain      string `json:"domain,omitempty"`
+}
+
+// Child is what the control plane itself says, once it answers.
+type Child struct {
+	Version string `json:"version,omitempty"`
+	// Applied and Wanted are digests of the add-ons: what is there, and what should be.
+	Applied string `json:"applied,omitempty"`
+	Wanted  string `json:"wanted,omitempty"`
+	// Problem says why it could not be asked.
+	Problem string `json:"problem,omitempty"`
+}
+
+var clusterKind = schema.GroupKind{Group: clusterv1.GroupVersion.Group, Kind: "Cluster"}
+
+// observe looks at everything once. Deleting needs none of it but the instance and the
+// Secrets, so their absence is a fact and not an error.
+func (c *Controller) observe(ctx context.Context, p *cp.HostedControlPlane) (Observed, error) {
+	saw := Observed{Now: c.Clock()}
+	var err error
+	if saw.Instance, err = c.Runner.State(ctx, client.ObjectKeyFromObject(p)); err != nil {
+		return saw, fmt.Errorf("looking at the instance: %w", err)
+	}
+	if err := c.observeCluster(ctx, p, &saw); err != nil || (saw.Cluster == nil && p.DeletionTimestamp.IsZero()) {
+		return saw, err
+	}
+	if err := c.observeSecrets(ctx, p, &saw); err != nil {
+		return saw, err
+	}
+	if saw.Paused || !p.DeletionTimestamp.IsZero() {
+		return saw, nil
+	}
+	if err := c.observeWanted(ctx, p, &saw); err != nil {
+		return saw, err
+	}
+	c.observeChild(ctx, &saw)
+	return saw, nil
+}
+
+func (c *Controller) observeCluster(ctx context.Context, p *cp.HostedControlPlane, saw *Observed) error {
+	_, saw.Paused = p.Annotations[clusterv1.PausedAnnotation]
+	owner, ok := control.OwnerOf(p, clusterKind)
+	if !ok {
+		return nil
+	}
+	var cluster clusterv1.Cluster
+	if err := c.Kube.Get(ctx, types.NamespacedName{Namespace: p.Namespace, Name: owner.Name}, &cluster); err != nil {
+		if apierrors.IsNotFound(err) {
+			return nil
+		}
+		return fmt.Errorf("reading Cluster %s: %w", owner.Name, err)
+	}
+	saw.Paused = saw.Paused || (cluster.Spec.Paused != nil && *cluster.Spec.Paused)
+	facts, err := c.clusterFacts(ctx, &cluster)
+	saw.Cluster = &facts
+	return err
+}
+
+// clusterFacts takes the address from the LocalCluster if the Cluster does not have it yet:
+// that saves the round through Cluster API, and the namespace stands only there.
+func (c *Controller) clusterFacts(ctx context.Context, cluster *clusterv1.Cluster) (Cluster, error) {
+	facts := Cluster{
+		Name: cluster.Name,
+		Host: cluster.Spec.ControlPlaneEndpoint.Host, Port: cluster.Spec.ControlPlaneEndpoint.Port,
+		PodCIDR:     first(cluster.Spec.ClusterNetwork.Pods.CIDRBlocks, "10.244.0.0/16"),
+		ServiceCIDR: first(cluster.Spec.ClusterNetwork.Services.CIDRBlocks, "10.96.0.0/16"),
+		Domain:      cluster.Spec.ClusterNetwork.ServiceDomain,
+	}
+	if facts.Domain == "" {
+		facts.Domain = "cluster.local"
+	}
+	ref := cluster.Spec.InfrastructureRef
+	if ref.Kind != "LocalCluster" || ref.APIGroup != infra.GroupVersion.Group {
+		return facts, nil
+	}
+	var local infra.LocalCluster
+	if err := c.Kube.Get(ctx, types.NamespacedName{Namespace: cluster.Namespace, Name: ref.Name}, &local); err != nil {
+		return facts, client.IgnoreNotFound(err)
+	}
+	facts.Host, facts.Port = "", 0
+	if local.Status.Initialization.Done() {
+		facts.Host, facts.Port = local.Spec.ControlPlaneEndpoint.Host, local.Spec.ControlPlaneEndpoint.Port
+		facts.Netns = local.Status.Network.Namespace
+	}
+	return facts, nil
+}
+
+// observeWanted works out what should run. What only the user can mend becomes a Problem.
+func (c *Controller) observeWanted(ctx context.Context, p *cp.HostedControlPlane, saw *Observed) error {
+	var err error
+	if saw.files, err = c.references(ctx, p); err == nil {
+		err = valid(instance(p, *saw))
+	}
+	if errors.Is(err, fleet.ErrInvalid) {
+		saw.Problem = fleet.Sentence(err)
+		return nil
+	}
+	if err != nil || saw.Cluster.Port == 0 || len(saw.Secrets.Missing) > 0 {
+		return err
+	}
+	saw.Wanted, err = instance(p, *saw).Digest()
+	return err
+}
+
+// observeChild asks the control plane, if it answers at all. That it does not is a fact.
+func (c *Controller) observeChild(ctx context.Context, saw *Observed) {
+	if saw.Instance.Phase != Ready || saw.Cluster.Port == 0 || saw.Secrets.Kubeconfig != "" {
+		return // this pass writes the kubeconfig, the next one asks with it
+	}
+	var err error
+	if saw.addons, saw.Child.Wanted, err = c.wantedAddons(saw.Cluster); err != nil {
+		saw.Child.Problem = err.Error()
+		return
+	}
+	child, err := c.Children(saw.kubeconfig)
+	if err == nil {
+		saw.Child.Version, saw.Child.Applied, err = child.Look(ctx)
+	}
+	if err != nil {
+		saw.Child.Problem = err.Error()
+	}
+}
+
+func first(values []string, otherwise string) string {
+	if len(values) == 0 {
+		return otherwise
+	}
+	return values[0]
+}

@@ -1,0 +1,158 @@
+package hosted
+
+import (
+	"strings"
+	"time"
+
+	cp "portico.dev/portico/api/local/controlplane/v1alpha1"
+)
+
+// Verb is one thing that can be done for a HostedControlPlane.
+type Verb string
+
+// The verbs, in the order in which they happen.
+const (
+	AddFinalizer     Verb = "add the finalizer"
+	MakeAuthorities  Verb = "make the authorities"
+	WriteKubeconfig  Verb = "write the kubeconfig"
+	WriteBootstrap   Verb = "write the bootstrap data"
+	Run              Verb = "run the control plane"
+	ApplyAddons      Verb = "apply the add-ons"
+	Remove           Verb = "remove the control plane and its data"
+	DeleteSecrets    Verb = "delete the Secrets"
+	ReleaseFinalizer Verb = "release the finalizer"
+	// Wait is no deed: the world has to move, and an event will tell.
+	Wait Verb = "wait"
+	// Stop is no deed either: the user has to move.
+	Stop Verb = "stop"
+)
+
+// Step is a verb and why.
+type Step struct {
+	Do  Verb
+	Why string
+	// AtMost limits a Wait for a moment that is known; zero trusts the event.
+	AtMost time.Duration
+}
+
+// String is the step as a line of a plan.
+func (s Step) String() string {
+	out := string(s.Do)
+	if s.Why != "" {
+		out += ": " + s.Why
+	}
+	if s.AtMost > 0 {
+		out += " (in " + s.AtMost.String() + ")"
+	}
+	return out
+}
+
+// Plan is what to do now, in this order.
+type Plan []Step
+
+// Decide is the whole policy. Everything that can be done is done in one pass; what is missing
+// for the rest is named by a Wait or Stop at the end.
+func Decide(p *cp.HostedControlPlane, saw Observed) Plan {
+	switch {
+	case saw.Paused:
+		return nil
+	case !p.DeletionTimestamp.IsZero():
+		return decideDelete(saw)
+	case saw.Cluster == nil:
+		return Plan{{Do: Wait, Why: "Cluster API to make its Cluster the owner"}}
+	}
+	plan := Plan{}
+	if !hasFinalizer(p) {
+		plan = append(plan, Step{Do: AddFinalizer})
+	}
+	plan = append(plan, decideSecrets(p, saw)...)
+	if blocked(plan) {
+		return plan
+	}
+	plan = append(plan, decideRun(saw)...)
+	if blocked(plan) {
+		return plan
+	}
+	return append(plan, decideChild(saw)...)
+}
+
+// decideSecrets never makes an authority for a control plane that was up: with another one
+// every node and every user would be locked out.
+func decideSecrets(p *cp.HostedControlPlane, saw Observed) Plan {
+	var plan Plan
+	switch {
+	case saw.Secrets.Broken != "":
+		return Plan{{Do: Stop, Why: saw.Secrets.Broken}}
+	case len(saw.Secrets.Missing) > 0 && p.Status.Initialization.Done():
+		return Plan{{Do: Stop, Why: lostAuthorities(saw)}}
+	case len(saw.Secrets.Missing) > 0:
+		plan = append(plan, Step{Do: MakeAuthorities, Why: strings.Join(saw.Secrets.Missing, ", ")})
+	}
+	if saw.Cluster.Port == 0 {
+		return append(plan, Step{Do: Wait, Why: "the infrastructure to name an address for the API server"})
+	}
+	if saw.Secrets.Kubeconfig != "" {
+		plan = append(plan, Step{Do: WriteKubeconfig, Why: saw.Secrets.Kubeconfig})
+	}
+	if saw.Secrets.Bootstrap != "" {
+		plan = append(plan, Step{Do: WriteBootstrap, Why: saw.Secrets.Bootstrap})
+	}
+	return plan
+}
+
+func lostAuthorities(saw Observed) string {
+	name := saw.Cluster.Name + "-" + saw.Secrets.Missing[0]
+	return "Secret " + name + " is gone, and the cluster trusts what was in it: restore it from a backup"
+}
+
+func decideRun(saw Observed) Plan {
+	in := saw.Instance
+	running := in.Phase == Starting || in.Phase == Ready
+	switch {
+	case saw.Problem != "":
+		return Plan{{Do: Stop, Why: saw.Problem}}
+	case !running:
+		return Plan{{Do: Run, Why: "it does not run"}}
+	case in.Digest != saw.Wanted:
+		// The one that runs is another one after that: what it said does not count.
+		return Plan{{Do: Run, Why: "its configuration changed"}, {Do: Wait, Why: "the API server to answer"}}
+	}
+	return nil
+}
+
+func decideChild(saw Observed) Plan {
+	switch {
+	case saw.Instance.Phase != Ready:
+		return Plan{{Do: Wait, Why: "the API server to answer"}}
+	case saw.Child.Problem == "" && saw.Child.Applied != saw.Child.Wanted && saw.Secrets.Kubeconfig == "":
+		return Plan{{Do: ApplyAddons, Why: "they are not those of " + saw.Child.Wanted}}
+	case saw.Secrets.Kubeconfig == "" && !saw.Secrets.RenewAt.IsZero():
+		return Plan{{Do: Wait, Why: "the kubeconfig's certificate to be due", AtMost: saw.Secrets.RenewAt.Sub(saw.Now)}}
+	}
+	return nil
+}
+
+// decideDelete needs nothing that creating needed: the object's name leads to all of it.
+func decideDelete(saw Observed) Plan {
+	var plan Plan
+	if saw.Instance.Phase != Absent {
+		plan = append(plan, Step{Do: Remove, Why: "it is " + strings.ToLower(string(saw.Instance.Phase))})
+	}
+	if len(saw.Secrets.Ours) > 0 {
+		plan = append(plan, Step{Do: DeleteSecrets, Why: strings.Join(saw.Secrets.Ours, ", ")})
+	}
+	return append(plan, Step{Do: ReleaseFinalizer})
+}
+
+func blocked(plan Plan) bool {
+	return len(plan) > 0 && (plan[len(plan)-1].Do == Wait || plan[len(plan)-1].Do == Stop)
+}
+
+func hasFinalizer(p *cp.HostedControlPlane) bool {
+	for _, f := range p.Finalizers {
+		if f == cp.HostedControlPlaneFinalizer {
+			return true
+		}
+	}
+	return false
+}

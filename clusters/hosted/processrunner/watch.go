@@ -1,0 +1,159 @@
+package processrunner
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"portico.dev/portico/api/config/controlplane"
+	"portico.dev/portico/clusters/hosted"
+	"portico.dev/portico/process"
+)
+
+const (
+	// adoptTimeout is how long State waits for a control plane that it sees for the first
+	// time: one that is up answers at once, and need not be called starting.
+	adoptTimeout = 2 * time.Second
+	// askAgain is the pause between two questions to a control plane that is starting.
+	askAgain = 50 * time.Millisecond
+)
+
+// watch is the goroutine that looks after one process.
+type watch struct {
+	process process.Process
+	cancel  context.CancelFunc
+	up      atomic.Bool
+}
+
+func (w *watch) ready() bool { return w.up.Load() }
+
+// watch returns the watch over p, and begins one if there is none. The watch outlives ctx.
+func (r *Runner) watch(ctx context.Context, key types.NamespacedName, p process.Process) (*watch, error) {
+	r.mu.Lock()
+	w, ok := r.watched[key]
+	if ok && w.process == p {
+		r.mu.Unlock()
+		return w, nil
+	}
+	if ok {
+		w.cancel()
+	}
+	probe, err := newProbe(r.dir(key))
+	if err != nil {
+		r.mu.Unlock()
+		return nil, err
+	}
+	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	w = &watch{process: p, cancel: cancel}
+	r.watched[key] = w
+	r.mu.Unlock()
+
+	first, stop := context.WithTimeout(ctx, adoptTimeout)
+	defer stop()
+	if probe.ask(first) == nil {
+		w.up.Store(true)
+	}
+	go r.look(background, key, w, probe)
+	return w, nil
+}
+
+// look waits for the first answer, then for the end. It rings at both.
+func (r *Runner) look(ctx context.Context, key types.NamespacedName, w *watch, probe probe) {
+	begun := r.cfg.Clock()
+	ended := make(chan error, 1)
+	go func() { ended <- r.cfg.Table.Wait(ctx, w.process) }()
+	if !w.ready() && probe.untilReady(ctx, ended) {
+		w.up.Store(true)
+		r.cfg.Ring(key)
+	}
+	if err := <-ended; err != nil {
+		return // we were told to look away
+	}
+	r.ended(key, w, r.cfg.Clock().Sub(begun))
+}
+
+// forget ends the watch over an instance that we stop ourselves.
+func (r *Runner) forget(key types.NamespacedName) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if w, ok := r.watched[key]; ok {
+		w.cancel()
+		delete(r.watched, key)
+	}
+}
+
+// probe asks a control plane whether it is ready, as anybody may.
+type probe struct {
+	client *http.Client
+	url    string
+}
+
+// newProbe reads the address and the authority from the folder: an adopted control plane is
+// where it was started, whatever is wanted now.
+func newProbe(dir string) (probe, error) {
+	text, err := os.ReadFile(filepath.Join(dir, "config.yaml"))
+	if err != nil {
+		return probe{}, fmt.Errorf("reading where the control plane listens: %w", err)
+	}
+	cfg, err := controlplane.Decode(text)
+	if err != nil {
+		return probe{}, err
+	}
+	ca, err := os.ReadFile(filepath.Join(dir, "pki", "ca.crt"))
+	if err != nil {
+		return probe{}, fmt.Errorf("reading the control plane's authority: %w", err)
+	}
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(ca)
+	return probe{
+		url: "https://" + net.JoinHostPort(cfg.BindAddress, strconv.Itoa(int(cfg.Port))) + "/readyz",
+		client: &http.Client{Timeout: adoptTimeout, Transport: &http.Transport{
+			DisableKeepAlives: true, TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12},
+		}},
+	}, nil
+}
+
+func (p probe) ask(ctx context.Context) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.url, nil)
+	if err != nil {
+		return err
+	}
+	res, err := p.client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s: %s", p.url, res.Status)
+	}
+	return nil
+}
+
+// untilReady asks until the answer is yes. It gives up when the process ended, whose news it
+// puts back for the caller. This is the one place that asks again by the clock: a program that
+// starts has no way to tell us that it is up.
+func (p probe) untilReady(ctx context.Context, ended chan error) bool {
+	for {
+		if p.ask(ctx) == nil {
+			return true
+		}
+		select {
+		case err := <-ended:
+			ended <- err
+			return false
+		case <-time.After(askAgain):
+		}
+	}
+}
+
+var _ hosted.Runner = (*Runner)(nil)

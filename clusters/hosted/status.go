@@ -1,0 +1,218 @@
+package hosted
+
+import (
+	"errors"
+	"slices"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+
+	cp "portico.dev/portico/api/local/controlplane/v1alpha1"
+	"portico.dev/portico/fleet"
+	"portico.dev/portico/kube/control"
+)
+
+// The reasons of conditions.
+const (
+	// ReasonWaiting means that somebody else has to move first; the message says who.
+	ReasonWaiting = "Waiting"
+	// ReasonCreating means that it is being made for the first time.
+	ReasonCreating = "Creating"
+	// ReasonInvalid means that the user has to change something.
+	ReasonInvalid = "Invalid"
+	// ReasonFailed means that it was tried and is tried again.
+	ReasonFailed = "Failed"
+	// ReasonStarting means that the control plane runs and does not answer yet.
+	ReasonStarting = "Starting"
+	// ReasonStopped means that the control plane does not run.
+	ReasonStopped = "Stopped"
+	// ReasonAnswering means that the API server answers.
+	ReasonAnswering = "Answering"
+	// ReasonApplied means that the wanted state is in place.
+	ReasonApplied = "Applied"
+	// ReasonNotSeen means that the control plane could not be asked yet.
+	ReasonNotSeen = "NotSeen"
+	// ReasonDeleting means that the object is going away.
+	ReasonDeleting = "Deleting"
+	// ReasonNotDeleting means that the object stays.
+	ReasonNotDeleting = "NotDeleting"
+)
+
+// Outcome is how far a plan came.
+type Outcome struct {
+	// Failed is the verb that did not succeed, empty if all did.
+	Failed Verb
+	Err    error
+}
+
+// Status is the fold of what was seen and done.
+func Status(p *cp.HostedControlPlane, saw Observed, plan Plan, done Outcome) cp.HostedControlPlaneStatus {
+	yes := true
+	s := *p.Status.DeepCopy()
+	s.ObservedGeneration = p.Generation
+	s.ExternalManagedControlPlane = &yes
+	if saw.Instance.Phase == Ready && !saw.Paused {
+		s.Initialization.ControlPlaneInitialized = &yes
+	}
+	if saw.Child.Version != "" {
+		s.Version = saw.Child.Version
+	}
+	at := control.Stamp{Now: saw.Now, Generation: p.Generation}
+	paused := control.Bool(clusterv1.PausedCondition, saw.Paused, clusterv1.NotPausedReason, "")
+	if saw.Paused {
+		paused.Reason, paused.Message = clusterv1.PausedReason, "Paused by the Cluster or by an annotation: nothing is looked at"
+		s.Conditions = control.Fold(p.Status.Conditions, at, append(kept(p.Status.Conditions), paused)...)
+		return s
+	}
+	if !p.DeletionTimestamp.IsZero() {
+		parts := append(others(p.Status.Conditions), paused, removed(done),
+			control.False(cp.ReadyCondition, ReasonDeleting, "The control plane is being removed"))
+		s.Conditions = control.Fold(p.Status.Conditions, at, parts...)
+		return s
+	}
+	parts := []metav1.Condition{
+		certificates(saw, plan, done), kubeconfig(saw, plan, done), available(saw, plan, done),
+		upToDate(saw, plan, done), addons(p, saw, done),
+	}
+	ready := control.Summary(cp.ReadyCondition, parts...)
+	deleting := control.False(clusterv1.DeletingCondition, ReasonNotDeleting, "")
+	s.Conditions = control.Fold(p.Status.Conditions, at, append(parts, ready, deleting, paused)...)
+	return s
+}
+
+// others are the conditions that a pause and a deletion leave as they were.
+func others(old []metav1.Condition) []metav1.Condition {
+	return slices.DeleteFunc(slices.Clone(old), func(c metav1.Condition) bool {
+		return c.Type == clusterv1.PausedCondition || c.Type == clusterv1.DeletingCondition || c.Type == cp.ReadyCondition
+	})
+}
+
+// kept is everything but the pause itself.
+func kept(old []metav1.Condition) []metav1.Condition {
+	return slices.DeleteFunc(slices.Clone(old), func(c metav1.Condition) bool { return c.Type == clusterv1.PausedCondition })
+}
+
+func removed(done Outcome) metav1.Condition {
+	if done.Err != nil {
+		return control.True(clusterv1.DeletingCondition, ReasonFailed, fleet.Sentence(done.Err))
+	}
+	return control.True(clusterv1.DeletingCondition, ReasonDeleting, "The control plane, its data and its Secrets are being removed")
+}
+
+func certificates(saw Observed, plan Plan, done Outcome) metav1.Condition {
+	const kind = cp.CertificatesReadyCondition
+	switch {
+	case saw.Secrets.Broken != "":
+		return control.False(kind, ReasonInvalid, saw.Secrets.Broken)
+	case done.Failed == MakeAuthorities:
+		return control.False(kind, ReasonFailed, fleet.Sentence(done.Err))
+	case saw.Cluster == nil:
+		return control.False(kind, ReasonWaiting, "Waiting for "+waiting(plan))
+	case len(saw.Secrets.Missing) > 0 && stopped(plan) != "":
+		return control.False(kind, ReasonInvalid, stopped(plan))
+	case len(saw.Secrets.Missing) > 0:
+		return control.False(kind, ReasonCreating, "The authorities are being made")
+	}
+	return control.True(kind, ReasonApplied, "")
+}
+
+func kubeconfig(saw Observed, plan Plan, done Outcome) metav1.Condition {
+	const kind = cp.KubeconfigReadyCondition
+	switch {
+	case done.Failed == WriteKubeconfig:
+		return control.False(kind, ReasonFailed, fleet.Sentence(done.Err))
+	case saw.Cluster == nil || saw.Cluster.Port == 0:
+		return control.False(kind, ReasonWaiting, "Waiting for "+waiting(plan))
+	case saw.Secrets.Kubeconfig != "" && !due(saw):
+		return control.False(kind, ReasonCreating, "The kubeconfig is being written")
+	}
+	return control.True(kind, ReasonApplied, "")
+}
+
+// due says whether the kubeconfig is merely due: it is still good then.
+func due(saw Observed) bool {
+	return !saw.Secrets.RenewAt.IsZero() && !saw.Now.Before(saw.Secrets.RenewAt)
+}
+
+func available(saw Observed, plan Plan, done Outcome) metav1.Condition {
+	const kind = cp.AvailableCondition
+	in := saw.Instance
+	replaced := planned(plan, Run) && done.Failed != Run
+	switch {
+	case in.Phase == Ready && !replaced:
+		return control.True(kind, ReasonAnswering, "")
+	case in.Problem != "":
+		return control.False(kind, ReasonFailed, in.Problem)
+	case in.Phase == Starting || replaced:
+		return control.False(kind, ReasonStarting, "The control plane was started and does not answer yet")
+	case done.Failed == Run:
+		return failed(kind, done.Err)
+	case stopped(plan) != "":
+		return control.False(kind, ReasonInvalid, stopped(plan))
+	case waiting(plan) != "":
+		return control.False(kind, ReasonWaiting, "Waiting for "+waiting(plan))
+	}
+	return control.False(kind, ReasonStopped, "The control plane does not run")
+}
+
+// upToDate says whether what runs is what is asked for: an upgrade that cannot be made leaves
+// the old control plane available.
+func upToDate(saw Observed, plan Plan, done Outcome) metav1.Condition {
+	const kind = cp.UpToDateCondition
+	switch {
+	case done.Failed == Run:
+		return failed(kind, done.Err)
+	case stopped(plan) != "":
+		return control.False(kind, ReasonInvalid, stopped(plan))
+	case planned(plan, Run):
+		return control.False(kind, ReasonStarting, "The control plane was started and does not answer yet")
+	case saw.Wanted == "":
+		return control.Unknown(kind, ReasonWaiting, "Waiting for "+waiting(plan))
+	}
+	return control.True(kind, ReasonApplied, "")
+}
+
+func failed(kind string, err error) metav1.Condition {
+	if errors.Is(err, fleet.ErrInvalid) {
+		return control.False(kind, ReasonInvalid, fleet.Sentence(err))
+	}
+	return control.False(kind, ReasonFailed, fleet.Sentence(err))
+}
+
+func addons(p *cp.HostedControlPlane, saw Observed, done Outcome) metav1.Condition {
+	const kind = cp.AddonsReadyCondition
+	switch {
+	case saw.Child.Wanted != "" && saw.Child.Applied == saw.Child.Wanted:
+		return control.True(kind, ReasonApplied, "")
+	case done.Failed == ApplyAddons:
+		return control.False(kind, ReasonFailed, fleet.Sentence(done.Err))
+	case saw.Child.Problem != "" || saw.Child.Wanted == "":
+		// What was applied does not go away because nobody answers: Available says that.
+		if was := control.Find(p.Status.Conditions, kind); was != nil {
+			return *was
+		}
+		return control.Unknown(kind, ReasonNotSeen, "The control plane did not answer yet")
+	}
+	return control.False(kind, ReasonCreating, "The add-ons are being applied")
+}
+
+func waiting(plan Plan) string { return why(plan, Wait) }
+func stopped(plan Plan) string { return why(plan, Stop) }
+
+func why(plan Plan, verb Verb) string {
+	for _, s := range plan {
+		if s.Do == verb {
+			return s.Why
+		}
+	}
+	return ""
+}
+
+func planned(plan Plan, verb Verb) bool {
+	for _, s := range plan {
+		if s.Do == verb {
+			return true
+		}
+	}
+	return false
+}
