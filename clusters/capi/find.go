@@ -14,13 +14,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
+	kcm "portico.dev/portico/api/kcm/v1beta1"
 	"portico.dev/portico/kube/control"
 )
-
-// FinalizerCleanup keeps an infrastructure object alive until no Machine is left. Cluster
-// templates render it, since a provider may forget what its machines need once its own object
-// is gone; whoever deletes the cluster takes it off.
-const FinalizerCleanup = "k0rdent.mirantis.com/cleanup"
 
 // byRelease is the index over Clusters by the Helm release that rendered them.
 const byRelease = "release"
@@ -49,7 +45,7 @@ func Index(ctx context.Context, indexer client.FieldIndexer) error {
 // releases in two namespaces may have one name.
 func ReleaseOf(obj client.Object) (types.NamespacedName, bool) {
 	labels := obj.GetLabels()
-	release := types.NamespacedName{Namespace: labels[LabelReleaseNamespace], Name: labels[LabelReleaseName]}
+	release := types.NamespacedName{Namespace: labels[kcm.HelmReleaseNamespaceLabel], Name: labels[kcm.HelmReleaseNameLabel]}
 	return release, release.Name != "" && release.Namespace != ""
 }
 
@@ -85,7 +81,7 @@ func Delete(ctx context.Context, kube client.Client, c Cluster) error {
 // it is being deleted, and no Machine needs it any more.
 func Blocked(ctx context.Context, kube client.Client, c Cluster) (bool, error) {
 	infra, err := infrastructure(ctx, kube, c)
-	if err != nil || infra == nil || infra.GetDeletionTimestamp().IsZero() || !controllerutil.ContainsFinalizer(infra, FinalizerCleanup) {
+	if err != nil || infra == nil || infra.GetDeletionTimestamp().IsZero() || !controllerutil.ContainsFinalizer(infra, kcm.BlockingFinalizer) {
 		return false, err
 	}
 	machines := &unstructured.UnstructuredList{}
@@ -104,7 +100,7 @@ func Unblock(ctx context.Context, kube client.Client, c Cluster) error {
 	if err != nil || infra == nil {
 		return err
 	}
-	return control.ReleaseFinalizer(ctx, kube, infra, FinalizerCleanup)
+	return control.ReleaseFinalizer(ctx, kube, infra, kcm.BlockingFinalizer)
 }
 
 // infrastructure reads the object of the infrastructure provider, nil if there is none.

@@ -8,21 +8,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
-)
 
-// Labels that Helm releases of ClusterDeployments put on everything they render; Flux's words,
-// which k0rdent's users select by.
-const (
-	LabelReleaseName      = "helm.toolkit.fluxcd.io/name"
-	LabelReleaseNamespace = "helm.toolkit.fluxcd.io/namespace"
-)
-
-// Reasons of a Verdict: Cluster API's own words for a summary of conditions.
-const (
-	ReasonIssues   = "IssuesReported"
-	ReasonUnknown  = "UnknownReported"
-	ReasonInfo     = "InfoReported"
-	ReasonDeleting = "Deleting"
+	kcm "portico.dev/portico/api/kcm/v1beta1"
 )
 
 // Cluster is what we need to know of a Cluster API Cluster.
@@ -50,7 +37,8 @@ func (i Infrastructure) groupKind() schema.GroupKind {
 
 // Verdict is Cluster API's summary of a Cluster.
 type Verdict struct {
-	Status  metav1.ConditionStatus
+	Status metav1.ConditionStatus
+	// Reason is one of Cluster API's own words for a summary of conditions, or Deleting.
 	Reason  string
 	Message string
 }
@@ -84,10 +72,10 @@ func clusterOf(c *clusterv1.Cluster) *Cluster {
 func verdictOn(c *clusterv1.Cluster) Verdict {
 	switch {
 	case !c.DeletionTimestamp.IsZero():
-		return Verdict{metav1.ConditionFalse, ReasonDeleting, deletingMessage(c)}
+		return Verdict{metav1.ConditionFalse, kcm.DeletingReason, deletingMessage(c)}
 	case c.Status.ObservedGeneration < c.Generation && c.Generation > 0:
 		// What its conditions say is about what was wanted before.
-		return Verdict{metav1.ConditionUnknown, ReasonUnknown, "Cluster API has not looked at the newest version of this Cluster yet"}
+		return Verdict{metav1.ConditionUnknown, kcm.CAPIUnknownReportedReason, "Cluster API has not looked at the newest version of this Cluster yet"}
 	}
 	return summary(c.Status.Conditions)
 }
@@ -99,11 +87,11 @@ func summary(conditions []metav1.Condition) Verdict {
 	unknown := problems(conditions, metav1.ConditionUnknown)
 	switch {
 	case len(wrong) > 0:
-		return Verdict{metav1.ConditionFalse, ReasonIssues, strings.Join(append(wrong, unknown...), "\n")}
+		return Verdict{metav1.ConditionFalse, kcm.CAPIIssuesReportedReason, strings.Join(append(wrong, unknown...), "\n")}
 	case len(unknown) > 0:
-		return Verdict{metav1.ConditionUnknown, ReasonUnknown, strings.Join(unknown, "\n")}
+		return Verdict{metav1.ConditionUnknown, kcm.CAPIUnknownReportedReason, strings.Join(unknown, "\n")}
 	}
-	return Verdict{metav1.ConditionTrue, ReasonInfo, ""}
+	return Verdict{metav1.ConditionTrue, kcm.CAPIInfoReportedReason, ""}
 }
 
 func problems(conditions []metav1.Condition, status metav1.ConditionStatus) []string {
