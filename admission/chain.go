@@ -1,0 +1,86 @@
+package admission
+
+import (
+	"fmt"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	kcm "portico.dev/portico/api/kcm/v1beta1"
+)
+
+// ChainRefs is what the rules for a chain have to know of the world.
+type ChainRefs struct {
+	// SystemNamespace is where managed chains take their templates from.
+	SystemNamespace string
+	// Templates are the names of the templates in the namespace of the chain.
+	Templates map[string]bool
+}
+
+// ValidateClusterTemplateChain says what is wrong with an object; old is nil for a new one.
+func ValidateClusterTemplateChain(c, old *kcm.ClusterTemplateChain, refs ChainRefs) field.ErrorList {
+	if old != nil && settled(c, c.Spec, old.Spec) {
+		return nil
+	}
+	return append(ValidateChain(&c.Spec), chainTemplates(c, &c.Spec, refs)...)
+}
+
+// ValidateServiceTemplateChain says what is wrong with an object; old is nil for a new one.
+func ValidateServiceTemplateChain(c, old *kcm.ServiceTemplateChain, refs ChainRefs) field.ErrorList {
+	if old != nil && settled(c, c.Spec, old.Spec) {
+		return nil
+	}
+	return append(ValidateChain(&c.Spec), chainTemplates(c, &c.Spec, refs)...)
+}
+
+// ValidateChain checks a graph by itself: each step leads to a template that is listed, and
+// the steps from one template have versions all or none.
+func ValidateChain(spec *kcm.TemplateChainSpec) field.ErrorList {
+	var errs field.ErrorList
+	listed := map[string]bool{}
+	for _, t := range spec.SupportedTemplates {
+		listed[t.Name] = true
+	}
+	path := specPath.Child("supportedTemplates")
+	for i, t := range spec.SupportedTemplates {
+		at := path.Index(i)
+		if t.Name == "" {
+			errs = append(errs, field.Required(at.Child("name"), "name a template"))
+		}
+		versions := 0
+		for j, u := range t.AvailableUpgrades {
+			if !listed[u.Name] {
+				errs = append(errs, field.Invalid(at.Child("availableUpgrades").Index(j).Child("name"), u.Name,
+					fmt.Sprintf("template %s is allowed for upgrade but is not present in the list of '.spec.supportedTemplates': add it there", u.Name)))
+			}
+			if u.Version != "" {
+				versions++
+			}
+		}
+		if versions != 0 && versions != len(t.AvailableUpgrades) {
+			errs = append(errs, field.Invalid(at.Child("availableUpgrades"), t.Name, "give a version to all upgrades of a template or to none"))
+		}
+	}
+	return errs
+}
+
+// chainTemplates checks that the templates exist. A managed chain outside the system namespace
+// brings them along.
+func chainTemplates(chain metav1.Object, spec *kcm.TemplateChainSpec, refs ChainRefs) field.ErrorList {
+	if chain.GetNamespace() != refs.SystemNamespace && chain.GetLabels()[kcm.ManagedLabel] == kcm.LabelTrue {
+		return nil
+	}
+	var errs field.ErrorList
+	for i, t := range spec.SupportedTemplates {
+		if t.Name != "" && !refs.Templates[t.Name] {
+			errs = append(errs, missing(specPath.Child("supportedTemplates").Index(i).Child("name"), t.Name, "the template", chain.GetNamespace()))
+		}
+	}
+	return errs
+}
+
+// ValidateChainDeletion says what keeps a chain from being deleted: users are the objects whose
+// services name it.
+func ValidateChainDeletion(users []string) field.ErrorList {
+	return inUse("the chain", users)
+}

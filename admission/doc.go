@@ -1,0 +1,17 @@
+// Package admission holds the rules of the kinds of k0rdent.mirantis.com: for each kind a
+// function that fills in defaults and one that says what is wrong with an object, before it is
+// stored (Validate…) and before it is deleted (Validate…Deletion).
+//
+// It is pure. What a rule has to know of other objects is handed in as a plain struct; nil in
+// it means "does not exist". Webhooks, controllers, the CLI and the UI call the same functions;
+// package admission/webhook is the shell that reads those other objects.
+//
+// Four things hold for every kind. An object that is being deleted is never refused. An update
+// that leaves the spec alone is never refused. A reference is looked at when it is set or
+// changed, so that what others delete later never blocks a change of something else. And what
+// merely is not ready yet is accepted: controllers wait. Every error has the path of a field
+// and says what to do next.
+//
+// What the schema and its rules check already is not checked again. Begin with
+// ValidateClusterDeployment.
+package admission

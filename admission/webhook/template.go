@@ -1,0 +1,129 @@
+package webhook
+
+import (
+	"context"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"portico.dev/portico/admission"
+	kcm "portico.dev/portico/api/kcm/v1beta1"
+)
+
+func (w world) clusterTemplate() rules[kcm.ClusterTemplate, *kcm.ClusterTemplate] {
+	return rules[kcm.ClusterTemplate, *kcm.ClusterTemplate]{
+		defaults: func(_ context.Context, t, _ *kcm.ClusterTemplate) error {
+			admission.DefaultHelmSpec(t.GetHelmSpec())
+			return nil
+		},
+		validate: func(_ context.Context, t, old *kcm.ClusterTemplate) (field.ErrorList, error) {
+			return admission.ValidateClusterTemplate(t, old), nil
+		},
+		deletion: func(ctx context.Context, t *kcm.ClusterTemplate) (field.ErrorList, error) {
+			users, err := w.clusters(ctx, t.Namespace, func(d *kcm.ClusterDeployment) bool { return d.Spec.Template == t.Name })
+			if err != nil {
+				return nil, err
+			}
+			chains, err := owners[kcm.ClusterTemplateChain](ctx, w, t, kcm.ClusterTemplateChainKind)
+			return admission.ValidateTemplateDeletion(append(users, chains...)), err
+		},
+	}
+}
+
+func (w world) serviceTemplate() rules[kcm.ServiceTemplate, *kcm.ServiceTemplate] {
+	return rules[kcm.ServiceTemplate, *kcm.ServiceTemplate]{
+		defaults: func(_ context.Context, t, _ *kcm.ServiceTemplate) error {
+			admission.DefaultHelmSpec(t.GetHelmSpec())
+			return nil
+		},
+		validate: func(_ context.Context, t, old *kcm.ServiceTemplate) (field.ErrorList, error) {
+			return admission.ValidateServiceTemplate(t, old), nil
+		},
+		deletion: func(ctx context.Context, t *kcm.ServiceTemplate) (field.ErrorList, error) {
+			users, err := w.serviceUsers(ctx, t.Namespace, func(s kcm.Service) bool { return s.Template == t.Name })
+			if err != nil {
+				return nil, err
+			}
+			chains, err := owners[kcm.ServiceTemplateChain](ctx, w, t, kcm.ServiceTemplateChainKind)
+			return admission.ValidateTemplateDeletion(append(users, chains...)), err
+		},
+	}
+}
+
+// serviceUsers are who has a service that a question is answered yes for: clusters of the
+// namespace, and MultiClusterServices, whose templates are in the system namespace.
+func (w world) serviceUsers(ctx context.Context, namespace string, ask func(kcm.Service) bool) ([]string, error) {
+	users, err := w.clusters(ctx, namespace, func(d *kcm.ClusterDeployment) bool {
+		return slices.ContainsFunc(d.Spec.ServiceSpec.Services, ask)
+	})
+	if err != nil || namespace != w.SystemNamespace {
+		return users, err
+	}
+	var all kcm.MultiClusterServiceList
+	if err := w.list(ctx, &all); err != nil {
+		return nil, err
+	}
+	for _, m := range all.Items {
+		if slices.ContainsFunc(m.Spec.ServiceSpec.Services, ask) {
+			users = append(users, kcm.MultiClusterServiceKind+" "+m.Name)
+		}
+	}
+	return users, nil
+}
+
+func (w world) providerTemplate() rules[kcm.ProviderTemplate, *kcm.ProviderTemplate] {
+	return rules[kcm.ProviderTemplate, *kcm.ProviderTemplate]{
+		defaults: func(_ context.Context, t, _ *kcm.ProviderTemplate) error {
+			admission.DefaultHelmSpec(t.GetHelmSpec())
+			return nil
+		},
+		validate: func(_ context.Context, t, old *kcm.ProviderTemplate) (field.ErrorList, error) {
+			return admission.ValidateProviderTemplate(t, old), nil
+		},
+		deletion: func(ctx context.Context, t *kcm.ProviderTemplate) (field.ErrorList, error) {
+			users, err := w.componentUsers(ctx, []string{t.Name})
+			if err != nil {
+				return nil, err
+			}
+			releases, err := owners[kcm.Release](ctx, w, t, kcm.ReleaseKind)
+			return admission.ValidateTemplateDeletion(append(users, releases...)), err
+		},
+	}
+}
+
+func (w world) clusterTemplateChain() rules[kcm.ClusterTemplateChain, *kcm.ClusterTemplateChain] {
+	return rules[kcm.ClusterTemplateChain, *kcm.ClusterTemplateChain]{
+		validate: func(ctx context.Context, c, old *kcm.ClusterTemplateChain) (field.ErrorList, error) {
+			var all kcm.ClusterTemplateList
+			if err := w.list(ctx, &all, client.InNamespace(c.Namespace)); err != nil {
+				return nil, err
+			}
+			refs := admission.ChainRefs{SystemNamespace: w.SystemNamespace, Templates: map[string]bool{}}
+			for _, t := range all.Items {
+				refs.Templates[t.Name] = true
+			}
+			return admission.ValidateClusterTemplateChain(c, old, refs), nil
+		},
+	}
+}
+
+func (w world) serviceTemplateChain() rules[kcm.ServiceTemplateChain, *kcm.ServiceTemplateChain] {
+	return rules[kcm.ServiceTemplateChain, *kcm.ServiceTemplateChain]{
+		validate: func(ctx context.Context, c, old *kcm.ServiceTemplateChain) (field.ErrorList, error) {
+			var all kcm.ServiceTemplateList
+			if err := w.list(ctx, &all, client.InNamespace(c.Namespace)); err != nil {
+				return nil, err
+			}
+			refs := admission.ChainRefs{SystemNamespace: w.SystemNamespace, Templates: map[string]bool{}}
+			for _, t := range all.Items {
+				refs.Templates[t.Name] = true
+			}
+			return admission.ValidateServiceTemplateChain(c, old, refs), nil
+		},
+		deletion: func(ctx context.Context, c *kcm.ServiceTemplateChain) (field.ErrorList, error) {
+			users, err := w.serviceUsers(ctx, c.Namespace, func(s kcm.Service) bool { return s.TemplateChain == c.Name })
+			return admission.ValidateChainDeletion(users), err
+		},
+	}
+}
