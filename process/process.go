@@ -89,8 +89,22 @@ func (t Table) Start(spec Spec) (Process, error) {
 	}
 	// Reaps the child should it end while we live; after our death init does.
 	go func() { _ = cmd.Wait() }()
-	started, _ := t.startTime(cmd.Process.Pid)
-	return Process{Name: spec.Name, PID: cmd.Process.Pid, Started: started}, nil
+	return t.appeared(spec.Name, cmd.Process.Pid), nil
+}
+
+// appeared returns the process that was just executed, once Find finds it or it has ended: for
+// some microseconds after exec its environment reads as empty.
+func (t Table) appeared(name string, pid int) Process {
+	for {
+		if p, ok := t.inspect(pid); ok {
+			return p
+		}
+		started, alive := t.startTime(pid)
+		if !alive {
+			return Process{Name: name, PID: pid, Started: started}
+		}
+		time.Sleep(100 * time.Microsecond)
+	}
 }
 
 // Find returns the running process of that name.
@@ -134,8 +148,9 @@ func (t Table) List() ([]Process, error) {
 
 // Alive says whether p still runs.
 func (t Table) Alive(p Process) bool {
-	got, ok := t.inspect(p.PID)
-	return ok && got == p
+	// Not by the marker: between exec and the first instruction the environment reads as empty.
+	started, ok := t.startTime(p.PID)
+	return ok && started == p.Started
 }
 
 // Stop ends the processes of that name and their sessions: SIGTERM, and SIGKILL after grace.
@@ -154,8 +169,8 @@ func (t Table) Stop(ctx context.Context, name string, grace time.Duration) error
 
 // Environ returns the variables that p was started with. It is an error if p has ended.
 func (t Table) Environ(p Process) ([]string, error) {
-	environ, err := os.ReadFile(filepath.Join(t.proc(), strconv.Itoa(p.PID), "environ"))
-	if err != nil || !t.Alive(p) {
+	environ := t.environ(p.PID)
+	if !t.Alive(p) {
 		return nil, fmt.Errorf("reading the environment of %s (pid %d): it has ended", p.Name, p.PID)
 	}
 	return strings.Split(strings.TrimSuffix(string(environ), "\x00"), "\x00"), nil
@@ -188,12 +203,8 @@ func (t Table) key(name string) string { return t.Owner + "#" + name }
 
 // inspect reads whether pid is a living session leader that carries a marker of ours.
 func (t Table) inspect(pid int) (Process, bool) {
-	environ, err := os.ReadFile(filepath.Join(t.proc(), strconv.Itoa(pid), "environ"))
-	if err != nil {
-		return Process{}, false // gone, or not ours to read
-	}
 	prefix := []byte(Marker + "=" + t.key(""))
-	for _, v := range bytes.Split(environ, []byte{0}) {
+	for _, v := range bytes.Split(t.environ(pid), []byte{0}) {
 		name, ok := bytes.CutPrefix(v, prefix)
 		if !ok {
 			continue
@@ -205,6 +216,26 @@ func (t Table) inspect(pid int) (Process, bool) {
 		return Process{Name: string(name), PID: pid, Started: started}, ok
 	}
 	return Process{}, false
+}
+
+// environ reads the environment of pid; nil if it is gone, or not ours to read. A session
+// leader whose environment reads as empty is looked at again: in the middle of exec, as when
+// nsenter becomes the program, every process looks like that.
+func (t Table) environ(pid int) []byte {
+	dir := filepath.Join(t.proc(), strconv.Itoa(pid))
+	for try := 0; ; try++ {
+		environ, err := os.ReadFile(filepath.Join(dir, "environ"))
+		if err != nil || len(environ) > 0 || try == 20 {
+			return environ
+		}
+		if sid, err := unix.Getsid(pid); err != nil || sid != pid {
+			return nil
+		}
+		if _, err := os.Readlink(filepath.Join(dir, "exe")); err != nil {
+			return nil // a zombie, or a thread of the kernel
+		}
+		time.Sleep(time.Millisecond)
+	}
 }
 
 // startTime reads field 22 of /proc/PID/stat (proc_pid_stat(5)); a zombie counts as ended.

@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"portico.dev/portico/config"
 )
 
 // Layout is the version of the folder's layout that this program reads and writes.
@@ -139,7 +141,8 @@ func (f Folder) SetVersion(v Version) error {
 	return WriteFile(f.path("version"), append(b, '\n'))
 }
 
-// Empty says whether nothing is in the folder, or no folder is there.
+// Empty says whether nothing is in the folder but its lock and the user's configuration, or no
+// folder is there.
 func (f Folder) Empty() (bool, error) {
 	entries, err := os.ReadDir(string(f))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -148,5 +151,10 @@ func (f Folder) Empty() (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("reading data folder %s: %w", f, err)
 	}
-	return len(entries) == 0, nil
+	for _, e := range entries {
+		if e.Name() != "lock" && e.Name() != config.File {
+			return false, nil
+		}
+	}
+	return true, nil
 }

@@ -71,8 +71,8 @@ func New(table process.Table, clock fleet.Clock, log *slog.Logger) *Supervisor {
 	return &Supervisor{table: table, clock: clock, log: log}
 }
 
-// Keep starts or adopts p, returns when it serves, and keeps it running until Stop. If ctx
-// ends first its error is returned, and p is kept running all the same.
+// Keep starts or adopts p and keeps it running until Stop, whatever becomes of ctx. It does
+// not wait until p serves: see Await.
 func (s *Supervisor) Keep(ctx context.Context, p Program) error {
 	digest, err := digest(p)
 	if err != nil {
@@ -92,12 +92,32 @@ func (s *Supervisor) Keep(ctx context.Context, p Program) error {
 	s.kept = append(s.kept, k)
 	s.mu.Unlock()
 	go k.run(life)
+	return nil
+}
+
+// Await returns when the kept program of that name has served once.
+func (s *Supervisor) Await(ctx context.Context, name string) error {
+	k := s.find(name)
+	if k == nil {
+		return fmt.Errorf("waiting for %s: it is not kept", name)
+	}
 	select {
 	case <-k.ready:
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("waiting for %s: %w: %s; its log is %s", p.Spec.Name, ctx.Err(), k.snapshot().Reason, p.Spec.Log)
+		return fmt.Errorf("waiting for %s: %w: %s; its log is %s", name, ctx.Err(), k.snapshot().Reason, k.program.Spec.Log)
 	}
+}
+
+func (s *Supervisor) find(name string) *kept {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, k := range s.kept {
+		if k.program.Spec.Name == name {
+			return k
+		}
+	}
+	return nil
 }
 
 // Stop ends all programs, the one that was kept last first, and returns when they are gone.

@@ -42,7 +42,7 @@ func keep(t *testing.T, s *supervise.Supervisor, p supervise.Program) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	if err := s.Keep(ctx, p); err != nil {
+	if err := errors.Join(s.Keep(ctx, p), s.Await(ctx, p.Spec.Name)); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -160,9 +160,11 @@ func TestNotReadySaysWhy(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() { <-asked; <-asked; cancel() }() // the second question comes after the first answer was noted
-	err := s.Keep(ctx, p)
-	if err == nil || !strings.Contains(err.Error(), "database is locked") {
-		t.Errorf("Keep = %v; want the reason", err)
+	if err := s.Keep(ctx, p); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Await(ctx, "a"); err == nil || !strings.Contains(err.Error(), "database is locked") {
+		t.Errorf("Await = %v; want the reason", err)
 	}
 }
 

@@ -1,0 +1,111 @@
+package app
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/url"
+	"strconv"
+	"time"
+
+	"portico.dev/portico/app/folder"
+	"portico.dev/portico/app/identity"
+	"portico.dev/portico/app/install"
+	"portico.dev/portico/app/steps"
+	"portico.dev/portico/app/supervise"
+	"portico.dev/portico/cli"
+	"portico.dev/portico/config"
+	"portico.dev/portico/process"
+)
+
+// embedded is the plane of one data folder, seen from outside: it fulfils cli.Plane.
+type embedded struct {
+	env    Env
+	cfg    config.Config
+	folder folder.Folder
+	table  process.Table
+	bin    installation
+}
+
+// Embedded is the wiring of `portico up`. It asks and starts nothing.
+func Embedded(e Env, c config.Config) cli.Plane { return newEmbedded(e, c) }
+
+func newEmbedded(e Env, c config.Config) *embedded {
+	return &embedded{env: e, cfg: c, folder: folder.Folder(c.Data), table: process.Table{Owner: c.Data}, bin: installedAt(e.Executable)}
+}
+
+// server is the URL of the management API server.
+func (e *embedded) server() string { return "https://" + e.cfg.Listen }
+
+// url is that of another port of the plane.
+func (e *embedded) url(scheme string, port int) string {
+	return (&url.URL{Scheme: scheme, Host: e.address(port)}).String()
+}
+
+func (e *embedded) address(port int) string {
+	return net.JoinHostPort(e.cfg.Host(), strconv.Itoa(port))
+}
+
+func (e *embedded) identities() identity.Site {
+	return identity.Site{Folder: e.folder, Host: e.cfg.Host(), Server: e.server()}
+}
+
+// plane is the plane from inside: the state of the process that runs it.
+type plane struct {
+	*embedded
+	log        *slog.Logger
+	began      time.Time
+	supervisor *supervise.Supervisor
+	journal    *journal
+	// failed gets the error of a part that ran and ended.
+	failed chan error
+	// installer is there once the control plane serves.
+	installer *install.Installer
+}
+
+// The steps of a start.
+const (
+	// wholeStart is the event that ends a start's progress.
+	wholeStart = "start"
+
+	stepCertificates = "certificates"
+	stepServer       = "management API server"
+	stepManagement   = "management control plane"
+	stepRegistry     = "registry of charts and images"
+	stepArtifacts    = "artifact server"
+	stepAccess       = "access rules"
+	stepDefinitions  = "definitions of kinds"
+	stepClusterAPI   = "Cluster API"
+	stepControllers  = "controllers and webhooks"
+	stepBundle       = "bundled templates"
+	stepKeeper       = "keeper"
+)
+
+// steps are the whole start. Each begins when what it needs is done.
+func (p *plane) steps() []steps.Step {
+	needs := func(names ...string) []string { return names }
+	return []steps.Step{
+		{Name: stepCertificates, Do: p.makeCertificates},
+		{Name: stepServer, Needs: needs(stepCertificates), Do: p.startManagement},
+		{Name: stepRegistry, Needs: needs(stepCertificates), Do: p.serveRegistry},
+		{Name: stepArtifacts, Do: p.serveArtifacts},
+		{Name: stepAccess, Needs: needs(stepServer), Do: p.installAccess},
+		{Name: stepDefinitions, Needs: needs(stepServer), Do: p.installDefinitions},
+		// Ready later than the server takes definitions: its own access rules come last.
+		{Name: stepManagement, Needs: needs(stepServer), Do: p.awaitManagement},
+		{Name: stepClusterAPI, Needs: needs(stepAccess, stepDefinitions, stepManagement), Do: p.startClusterAPI},
+		{Name: stepControllers, Needs: needs(stepAccess, stepDefinitions, stepManagement, stepArtifacts), Do: p.startControllers},
+		{Name: stepBundle, Needs: needs(stepControllers, stepRegistry), Do: p.installBundle},
+		{Name: stepKeeper, Needs: needs(stepBundle, stepClusterAPI), Do: p.startKeeper},
+	}
+}
+
+// run runs a part of the plane for as long as ctx; its end is the plane's.
+func (p *plane) run(ctx context.Context, part func(context.Context) error) {
+	go func() {
+		err := part(ctx)
+		if ctx.Err() == nil {
+			p.failed <- err
+		}
+	}()
+}

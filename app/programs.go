@@ -1,0 +1,136 @@
+package app
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"portico.dev/portico/api/config/controlplane"
+	configv1 "portico.dev/portico/api/config/v1alpha1"
+	"portico.dev/portico/app/folder"
+	"portico.dev/portico/app/identity"
+	"portico.dev/portico/app/supervise"
+	"portico.dev/portico/process"
+)
+
+// The names of the plane's programs in its process table.
+const (
+	planeProgram      = "plane"
+	keeperProgram     = "keeper"
+	managementProgram = "management"
+	clusterAPIProgram = "cluster-api"
+)
+
+// spec is what the programs have in common.
+func (e *embedded) spec(name, path string, args ...string) process.Spec {
+	return process.Spec{Name: name, Path: path, Args: args, Env: e.environment(), Dir: string(e.folder), Log: e.folder.Log(name)}
+}
+
+// environment is the user's, without what is between two processes of ours.
+func (e *embedded) environment() []string {
+	return slices.DeleteFunc(slices.Clone(e.env.Environ), func(v string) bool {
+		name, _, _ := strings.Cut(v, "=")
+		return name == process.Marker || name == lockVariable || strings.HasPrefix(name, "PORTICO_") || name == "KUBECONFIG"
+	})
+}
+
+// managementControllers are those of Kubernetes' controllers that a plane without nodes and
+// pods has work for.
+func managementControllers() []string {
+	return []string{
+		"namespace-controller", "garbage-collector-controller", "resourcequota-controller",
+		"serviceaccount-controller", "serviceaccount-token-controller", "clusterrole-aggregation-controller",
+	}
+}
+
+func (e *embedded) managementConfig() configv1.ControlPlaneConfiguration {
+	c := configv1.ControlPlaneConfiguration{
+		Name: "portico", Dir: e.folder.Management(),
+		BindAddress: e.cfg.Host(), Port: int32(e.cfg.Ports().API),
+		ControllerManager: configv1.ControllerManagerConfiguration{Controllers: managementControllers()},
+		Scheduler:         configv1.SchedulerConfiguration{Disabled: true},
+		Tuning:            configv1.TuningConfiguration{GOGC: int32(e.cfg.Management.GarbageCollection)},
+	}
+	verbosity := map[string]string{"v": strconv.Itoa(e.cfg.Management.Verbosity)}
+	c.APIServer.ExtraArgs = verbosity
+	return controlplane.Default(c)
+}
+
+func (e *embedded) management() (supervise.Program, error) {
+	content, err := controlplane.Encode(e.managementConfig())
+	if err != nil {
+		return supervise.Program{}, err
+	}
+	file := filepath.Join(e.folder.Management(), "config.yaml")
+	if err := folder.WriteFile(file, content); err != nil {
+		return supervise.Program{}, err
+	}
+	authority, err := e.identities().Authority(e.env.Now())
+	if err != nil {
+		return supervise.Program{}, err
+	}
+	return supervise.Program{
+		Spec:   e.spec(managementProgram, e.bin.kube(), "controlplane", "--config", file),
+		Inputs: []string{file},
+		Ready:  answers(e.server()+"/readyz", authority.CertificatePEM()),
+		Grace:  20 * time.Second,
+	}, nil
+}
+
+// clusterAPI is Cluster API's manager. It binds its webhooks to all addresses, for which
+// upstream has no flag; they are behind TLS and admit or default objects, nothing else.
+func (e *embedded) clusterAPI() supervise.Program {
+	files := e.identities().Files(identity.ClusterAPI)
+	ports := e.cfg.Ports()
+	args := append([]string{
+		"--kubeconfig=" + files.Kubeconfig,
+		"--webhook-port=" + strconv.Itoa(ports.ClusterAPIWebhooks),
+		"--webhook-cert-dir=" + files.Dir,
+		"--health-addr=" + e.address(ports.ClusterAPIHealth),
+		"--diagnostics-address=0",
+		"--v=" + strconv.Itoa(e.cfg.Management.Verbosity),
+		// The gate holds every object back to one pass a second, which a user feels.
+		"--feature-gates=ReconcilerRateLimiting=false",
+	}, e.cfg.Management.ClusterAPI...)
+	spec := e.spec(clusterAPIProgram, e.bin.clusterAPI(), args...)
+	spec.Env = append(spec.Env, "GOGC="+strconv.Itoa(e.cfg.Management.GarbageCollection))
+	return supervise.Program{
+		Spec:   spec,
+		Inputs: []string{files.Kubeconfig},
+		Ready:  answers(e.url("http", ports.ClusterAPIHealth)+"/readyz", nil),
+		Grace:  10 * time.Second,
+	}
+}
+
+func (e *embedded) keeper() supervise.Program {
+	return supervise.Program{Spec: e.spec(keeperProgram, e.env.Executable, "keeper", "--config", e.folder.Config()), Grace: 5 * time.Second}
+}
+
+// answers returns a check whether url answers with success, by the given authority.
+func answers(url string, authority []byte) func(context.Context) error {
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(authority)
+	c := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, DisableKeepAlives: true}}
+	return func(ctx context.Context) error {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+		if err != nil {
+			return err
+		}
+		r, err := c.Do(req)
+		if err != nil {
+			return err
+		}
+		r.Body.Close()
+		if r.StatusCode != http.StatusOK {
+			return fmt.Errorf("%s answers %s", url, r.Status)
+		}
+		return nil
+	}
+}
