@@ -172,3 +172,11 @@ type ServiceReport struct {
 	// Digest identifies what was deployed last: chart and values.
 	Digest string
 }
+
+// String names the target for people.
+func (t Target) String() string {
+	if t.Management {
+		return "the management cluster"
+	}
+	return t.Cluster.String()
+}

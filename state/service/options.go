@@ -22,35 +22,22 @@ func MergeOptions(template, service *kcm.ServiceHelmOptions) *kcm.ServiceHelmOpt
 }
 
 // overlay copies the fields that over sets. All fields of the options are pointers: one that is
-// nil was not said. Nested options are merged in the same way.
-func overlay(onto reflect.Value, over any) {
-	from := reflect.ValueOf(over)
-	if from.IsNil() {
+// nil was not said. The options of one action are a unit: whoever says any of them says all.
+func overlay(onto reflect.Value, over *kcm.ServiceHelmOptions) {
+	if over == nil {
 		return
 	}
-	from = from.Elem()
+	from := reflect.ValueOf(over).Elem()
 	for i := range from.NumField() {
 		src, dst := from.Field(i), onto.Field(i)
 		switch {
 		case src.IsNil():
-		case src.Elem().Kind() == reflect.Struct && dst.IsNil() && optionGroup(src):
-			dst.Set(reflect.New(src.Elem().Type()))
-			overlay(dst.Elem(), src.Interface())
-		case src.Elem().Kind() == reflect.Struct && optionGroup(src):
-			overlay(dst.Elem(), src.Interface())
 		case src.Elem().Kind() == reflect.Map:
 			dst.Set(reflect.ValueOf(mergeLabels(dst.Interface(), src.Interface())))
 		default:
 			dst.Set(src)
 		}
 	}
-}
-
-// optionGroup says whether the pointer leads to a struct made of pointers, which is merged, and
-// not to a value such as a duration, which is replaced.
-func optionGroup(ptr reflect.Value) bool {
-	typ := ptr.Elem().Type()
-	return typ.NumField() > 0 && typ.Field(0).Type.Kind() == reflect.Pointer
 }
 
 func mergeLabels(onto, over any) *map[string]string {

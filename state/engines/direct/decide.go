@@ -24,14 +24,12 @@ const (
 	remove action = "remove"
 	// look: ask how its objects stand.
 	look action = "look"
-	// pause: it failed; try again at the step's time.
-	pause action = "pause"
 )
 
 // step is what to do for one service, and how the service stands until then.
 type step struct {
 	do      action
-	at      time.Time // of a pause
+	at      time.Time // when to decide again; zero for: when something changes
 	state   engine.State
 	message string
 }
@@ -42,13 +40,12 @@ type facts struct {
 	release *helm.State
 	// wanted is the digest of the wanted release, empty while its chart is not read.
 	wanted string
-	// chartProblem is why the chart cannot be read.
-	chartProblem string
 	// health is nil until somebody looked.
 	health *health
 	// attempts counts the failures in a row of what is wanted; lastFailure is the latest.
 	attempts    int
 	lastFailure failure
+	now         time.Time
 }
 
 type health struct {
@@ -76,14 +73,16 @@ func decide(svc engine.Service, saw facts, done func(engine.Key) bool) step {
 		return step{do: rest, state: engine.Pending, message: "waits until " + strings.Join(waits, ", ") + " is deployed"}
 	}
 	switch {
-	case saw.chartProblem != "":
-		return retry(saw, saw.chartProblem)
+	case saw.attempts > 0 && !asWanted(saw):
+		again := apply
+		if saw.wanted == "" {
+			again = load
+		}
+		return retry(saw, again, engine.Failed)
 	case saw.wanted == "":
 		return step{do: load, state: engine.Pending, message: "fetching the chart"}
 	case asWanted(saw):
 		return decideHealth(saw)
-	case saw.attempts > 0:
-		return retry(saw, saw.lastFailure.message)
 	}
 	return step{do: apply, state: engine.Provisioning, message: applying(saw)}
 }
@@ -94,12 +93,7 @@ func decideGone(saw facts) step {
 	case saw.release == nil || saw.release.Status == helm.Uninstalled:
 		return step{do: rest, state: engine.Deleted}
 	case saw.attempts > 0:
-		s := retry(saw, saw.lastFailure.message)
-		if s.do == apply {
-			s.do = remove
-		}
-		s.state = engine.Deleting
-		return s
+		return retry(saw, remove, engine.Deleting)
 	}
 	return step{do: remove, state: engine.Deleting}
 }
@@ -114,19 +108,22 @@ func decideHealth(saw facts) step {
 	return step{do: rest, state: engine.Deployed}
 }
 
-// retry says when a failed service is tried again: after five seconds, then twice as long each
-// time, at most five minutes. A zero time of the last failure means that it is due.
-func retry(saw facts, message string) step {
+// retry says when what failed is tried again: after five seconds, then twice as long each time,
+// at most five minutes.
+func retry(saw facts, again action, state engine.State) step {
+	s := step{do: rest, state: state, message: saw.lastFailure.message}
 	if saw.lastFailure.final {
-		return step{do: rest, state: engine.Failed, message: message}
+		return s
 	}
-	return step{do: pause, at: saw.lastFailure.at.Add(backoff(saw.attempts)), state: engine.Failed, message: message}
+	if s.at = saw.lastFailure.at.Add(backoff(saw.attempts)); !saw.now.Before(s.at) {
+		s.do, s.at = again, time.Time{}
+	}
+	return s
 }
 
 func backoff(attempts int) time.Duration {
 	const first, most = 5 * time.Second, 5 * time.Minute
-	d := first << min(max(attempts-1, 0), 10)
-	return min(d, most)
+	return min(first<<min(max(attempts-1, 0), 10), most)
 }
 
 func asWanted(saw facts) bool {
@@ -149,14 +146,4 @@ func undone(keys []engine.Key, done func(engine.Key) bool) []string {
 	}
 	slices.Sort(waits)
 	return waits
-}
-
-// removalOrder says whether key may be removed now: everything that depends on it goes first.
-func removalOrder(key engine.Key, services []engine.Service, present func(engine.Key) bool) bool {
-	for _, s := range services {
-		if slices.Contains(s.DependsOn, key) && present(s.Key) {
-			return false
-		}
-	}
-	return true
 }

@@ -1,0 +1,107 @@
+package serviceset
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	sourcev1 "github.com/fluxcd/source-controller/api/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	kcm "portico.dev/portico/api/kcm/v1beta1"
+	"portico.dev/portico/state/engine"
+)
+
+func (c *Controller) observe(ctx context.Context, set *kcm.ServiceSet) (Observed, error) {
+	saw := Observed{Templates: map[string]Template{}, Values: map[string][]string{}}
+	for _, svc := range set.Spec.Services {
+		if err := c.observeTemplate(ctx, set.Namespace, svc.Template, saw); err != nil {
+			return saw, err
+		}
+		for _, from := range svc.ValuesFrom {
+			if err := c.observeValues(ctx, set.Namespace, from, saw); err != nil {
+				return saw, err
+			}
+		}
+	}
+	return saw, nil
+}
+
+func (c *Controller) observeTemplate(ctx context.Context, namespace, name string, saw Observed) error {
+	if _, seen := saw.Templates[name]; seen {
+		return nil
+	}
+	var t kcm.ServiceTemplate
+	err := c.kube.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, &t)
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("reading ServiceTemplate %s/%s: %w", namespace, name, err)
+	}
+	facts := Template{Valid: t.Status.Valid, ValidationError: t.Status.ValidationError, Kind: kindOf(&t), Options: t.Spec.HelmOptions}
+	if ref := t.Status.ChartRef; ref != nil {
+		if facts.Source, err = c.chartOf(ctx, client.ObjectKey{Namespace: ref.Namespace, Name: ref.Name}); err != nil {
+			return err
+		}
+	}
+	saw.Templates[name] = facts
+	return nil
+}
+
+func kindOf(t *kcm.ServiceTemplate) engine.Kind {
+	switch {
+	case t.Spec.Kustomize != nil:
+		return engine.Kustomize
+	case t.Spec.Resources != nil:
+		return engine.Resource
+	}
+	return engine.Helm
+}
+
+// chartOf is what the source has fetched; empty while it has fetched nothing.
+func (c *Controller) chartOf(ctx context.Context, key client.ObjectKey) (engine.Source, error) {
+	var chart sourcev1.HelmChart
+	err := c.kube.Get(ctx, key, &chart)
+	if client.IgnoreNotFound(err) != nil {
+		return engine.Source{}, fmt.Errorf("reading HelmChart %s: %w", key, err)
+	}
+	artifact := chart.Status.Artifact
+	if err != nil || artifact == nil {
+		return engine.Source{}, nil
+	}
+	return engine.Source{URL: artifact.URL, Digest: artifact.Digest, Revision: artifact.Revision}, nil
+}
+
+func (c *Controller) observeValues(ctx context.Context, namespace string, from kcm.ValuesFrom, saw Observed) error {
+	key := client.ObjectKey{Namespace: namespace, Name: from.Name}
+	data := map[string]string{}
+	var err error
+	switch from.Kind {
+	case "ConfigMap":
+		var obj corev1.ConfigMap
+		err = c.live.Get(ctx, key, &obj)
+		maps.Copy(data, obj.Data)
+	case "Secret":
+		var obj corev1.Secret
+		err = c.live.Get(ctx, key, &obj)
+		for k, v := range obj.Data {
+			data[k] = string(v)
+		}
+	}
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("reading %s %s: %w", from.Kind, key, err)
+	}
+	documents := []string{}
+	for _, k := range slices.Sorted(maps.Keys(data)) {
+		documents = append(documents, data[k])
+	}
+	saw.Values[from.Kind+"/"+from.Name] = documents
+	return nil
+}
