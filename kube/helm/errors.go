@@ -12,11 +12,11 @@ import (
 
 // classify tells which of the three kinds an error is, by its type: no words are read.
 func classify(err error) error {
-	var unknown *meta.NoKindMatchError
+	unknown, isUnknown := find[*meta.NoKindMatchError](err)
 	switch {
 	case err == nil, errors.Is(err, fleet.ErrInvalid), errors.Is(err, fleet.ErrNotYet):
 		return err
-	case errors.As(err, &unknown):
+	case isUnknown:
 		return fmt.Errorf("%w: the cluster does not know the kind %s: install what brings it: %w", fleet.ErrNotYet, unknown.GroupKind, err)
 	case namespaceEnds(err):
 		return fmt.Errorf("%w: the namespace is being deleted: %w", fleet.ErrNotYet, err)
@@ -35,6 +35,24 @@ func missingNamespace(err error) bool {
 	}
 	details := status.Status().Details
 	return details != nil && details.Kind == "namespaces"
+}
+
+// find looks for an error of a type as errors.As does, and also where Kubernetes gathers
+// errors: its Aggregate does not unwrap.
+func find[T error](err error) (found T, ok bool) {
+	if errors.As(err, &found) {
+		return found, true
+	}
+	for ; err != nil; err = errors.Unwrap(err) {
+		if all, gathered := err.(interface{ Errors() []error }); gathered {
+			for _, err := range all.Errors() {
+				if found, ok := find[T](err); ok {
+					return found, true
+				}
+			}
+		}
+	}
+	return found, false
 }
 
 // onlyUnknownValues says whether values are refused for nothing but keys that the chart

@@ -79,14 +79,15 @@ func label(info *resource.Info, labels map[string]string) error {
 	return nil
 }
 
+// onlyUnknownKinds says whether nothing is wrong but kinds that the cluster does not have.
 func onlyUnknownKinds(err error) bool {
 	var all utilerrors.Aggregate
 	if !errors.As(err, &all) {
-		return meta.IsNoMatchError(errors.Unwrap(err)) || meta.IsNoMatchError(err)
+		_, unknown := find[*meta.NoKindMatchError](err)
+		return unknown
 	}
 	for _, err := range utilerrors.Flatten(all).Errors() {
-		var unknown *meta.NoKindMatchError
-		if !errors.As(err, &unknown) {
+		if _, unknown := find[*meta.NoKindMatchError](err); !unknown {
 			return false
 		}
 	}
