@@ -1,0 +1,109 @@
+package webhook_test
+
+import (
+	"context"
+	"encoding/pem"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"portico.dev/portico/admission/webhook"
+	kcm "portico.dev/portico/api/kcm/v1beta1"
+	"portico.dev/portico/kube/kubetest"
+)
+
+// TestServer follows one cluster's objects through a real API server that asks our handlers:
+// what is filled in is what is stored, and nothing that went away keeps an object alive.
+func TestServer(t *testing.T) {
+	cluster := kubetest.Start(t, "deploy/crds")
+	ns := cluster.Namespace(t)
+	kube := serve(t, cluster)
+	ctx := t.Context()
+
+	template := &kcm.ClusterTemplate{ObjectMeta: metav1.ObjectMeta{Name: "local-1", Namespace: ns}}
+	template.Spec.Helm.ChartSpec = &kcm.HelmChartSpec{Chart: "local"}
+	must(t, "the schema needs a source, and the webhook fills it in", kube.Create(ctx, template))
+	if got := template.Spec.Helm.ChartSpec.SourceRef.Name; got != kcm.TemplateRepositoryName {
+		t.Errorf("the chart comes from %q, want %q", got, kcm.TemplateRepositoryName)
+	}
+	template.Status.Valid = true
+	template.Status.ObservedGeneration = template.Generation
+	template.Status.Providers = []string{"infrastructure-local"}
+	template.Status.Config = &kcm.JSON{Raw: []byte(`{"workers":1}`)}
+	must(t, "a status passes by the webhook", kube.Status().Update(ctx, template))
+
+	d := &kcm.ClusterDeployment{ObjectMeta: metav1.ObjectMeta{Name: "dev", Namespace: ns, Finalizers: []string{kcm.ClusterDeploymentFinalizer}}}
+	d.Spec.Template, d.Spec.Credential = "local-1", "local"
+	if err := kube.Create(ctx, d.DeepCopy()); !apierrors.IsInvalid(err) {
+		t.Errorf("the credential does not exist, but: %v", err)
+	}
+	credential := &kcm.Credential{ObjectMeta: metav1.ObjectMeta{Name: "local", Namespace: ns}}
+	credential.Spec.IdentityRef = &kcm.ObjectReference{APIVersion: "v1", Kind: "Secret", Name: "local", Namespace: ns}
+	must(t, "the identity may come later", kube.Create(ctx, credential))
+	must(t, "all that is named exists", kube.Create(ctx, d))
+	if d.Spec.Config == nil || string(d.Spec.Config.Raw) != `{"workers":1}` || !d.Spec.DryRun {
+		t.Errorf("config %v, dry run %v: want the template's values, and a dry run", d.Spec.Config, d.Spec.DryRun)
+	}
+	if err := kube.Delete(ctx, template); !apierrors.IsForbidden(err) {
+		t.Errorf("a cluster uses the template, but: %v", err)
+	}
+
+	must(t, "a credential can go at any time", kube.Delete(ctx, credential))
+	d.Labels = map[string]string{"a": "b"}
+	must(t, "a label can be set though the credential is gone", kube.Update(ctx, d))
+	must(t, "a cluster can be deleted though the credential is gone", kube.Delete(ctx, d))
+	must(t, "the object waits for its finalizer", kube.Get(ctx, client.ObjectKeyFromObject(d), d))
+	d.Finalizers = nil
+	must(t, "the finalizer can be taken away", kube.Update(ctx, d))
+	must(t, "nobody uses the template any more", kube.Delete(ctx, template))
+}
+
+// serve starts the handlers and tells the API server to ask them. It returns when it does.
+func serve(t *testing.T, cluster *kubetest.Cluster) client.Client {
+	t.Helper()
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{kcm.AddToScheme, corev1.AddToScheme, admissionregistrationv1.AddToScheme} {
+		must(t, "registering types", add(scheme))
+	}
+	kube, err := client.New(cluster.Config, client.Options{Scheme: scheme})
+	must(t, "making a client", err)
+	handlers := http.NewServeMux()
+	webhook.Register(mux{handlers}, webhook.Options{Reader: kube, Mapper: kube.RESTMapper(), Scheme: scheme, SystemNamespace: kcm.DefaultSystemNamespace})
+	server := httptest.NewTLSServer(handlers)
+	t.Cleanup(server.Close)
+	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+	mutating, validating := webhook.Configurations("portico", func(path string) admissionregistrationv1.WebhookClientConfig {
+		url := server.URL + path
+		return admissionregistrationv1.WebhookClientConfig{URL: &url, CABundle: ca}
+	})
+	must(t, "telling whom to ask", kube.Create(t.Context(), mutating))
+	must(t, "telling whom to ask", kube.Create(t.Context(), validating))
+
+	// The API server learns of the configurations by watching: a wrong object, sent as a dry
+	// run, shows when it does. Both are watched, so each has its own sign.
+	err = wait.PollUntilContextTimeout(t.Context(), 50*time.Millisecond, time.Minute, true, func(ctx context.Context) (bool, error) {
+		wrong := &kcm.Release{ObjectMeta: metav1.ObjectMeta{Name: "wrong"}, Spec: kcm.ReleaseSpec{Version: "x"}}
+		bare := &kcm.ProviderTemplate{ObjectMeta: metav1.ObjectMeta{Name: "bare"}}
+		bare.Spec.Helm.ChartSpec = &kcm.HelmChartSpec{Chart: "c"}
+		refused := apierrors.IsInvalid(kube.Create(ctx, wrong, client.DryRunAll))
+		return refused && kube.Create(ctx, bare, client.DryRunAll) == nil, nil
+	})
+	must(t, "waiting for the API server to ask", err)
+	return kube
+}
+
+func must(t *testing.T, why string, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatalf("%s, but: %v", why, err)
+	}
+}
