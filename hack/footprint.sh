@@ -2,7 +2,7 @@
 # footprint.sh NAME [YAML]: starts bin/portico-kube's control plane in a temporary folder with
 # YAML added to its configuration, and prints one line of a table: time to /readyz, CPU used
 # until then, memory after 30 s and, idle, CPU in percent of one core over 60 s, memory again.
-# The columns are those of docs/footprint.md. PORT may be set.
+# The columns are those of docs/footprint.md. PORT and BIN may be set.
 set -eu
 cd "$(dirname "$0")/.."
 dir=$(mktemp -d) port=${PORT:-17480}
@@ -15,7 +15,7 @@ ticks() { awk '{print $14 + $15}' "/proc/$pid/stat"; }
 mib() { awk -v k="$1:" '$1 == k {printf "%d", $2 / 1024}' "/proc/$pid/status"; }
 
 start=$(now)
-bin/portico-kube controlplane --config "$dir/config.yaml" >"$dir/log" 2>&1 &
+"${BIN:-bin/portico-kube}" controlplane --config "$dir/config.yaml" >"$dir/log" 2>&1 &
 pid=$!
 until curl -sfk "https://127.0.0.1:$port/readyz" >/dev/null; do
 	kill -0 $pid || { tail -1 "$dir/log" >&2; exit 1; }

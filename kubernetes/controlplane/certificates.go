@@ -187,12 +187,21 @@ func (s *certificates) refreshLeaf(want leaf) (time.Time, error) {
 	}
 	authority, pair := s.authorities[want.authority], pki.ParseBundle(data)
 	if authority.Check(pair, want.Leaf, s.now()) == "" {
-		return pki.RenewAt(pair), nil
+		return s.dueAt(authority, pair), nil
 	}
 	if pair, err = authority.Issue(want.Leaf, s.now()); err != nil {
 		return time.Time{}, fmt.Errorf("issuing %s: %w", path, err)
 	}
-	return pki.RenewAt(pair), pki.WriteFile(path, pair.Bundle())
+	return s.dueAt(authority, pair), pki.WriteFile(path, pair.Bundle())
+}
+
+// dueAt is when to look at the pair again: not before the authority's end if nothing longer
+// can be had.
+func (s *certificates) dueAt(authority *pki.Authority, pair pki.Pair) time.Time {
+	if at := pki.RenewAt(pair); at.After(s.now()) {
+		return at
+	}
+	return authority.NotAfter()
 }
 
 func (s *certificates) writeKubeconfigs() error {

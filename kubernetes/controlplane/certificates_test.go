@@ -85,6 +85,16 @@ func TestCertificates(t *testing.T) {
 	}
 }
 
+// In an authority's last year its leaves end with it; nobody spins to renew them.
+func TestAuthorityEnds(t *testing.T) {
+	c := decode(t, "certificates: {authorityValidity: 8760h}\n")
+	c.Dir = t.TempDir()
+	files := refreshAt(t, c, birth)
+	if got := changed(files, refreshAt(t, c, birth.AddDate(0, 11, 0))); len(got) != 0 {
+		t.Errorf("renewed without need: %q", got)
+	}
+}
+
 // Authorities that are there are used: the controllers keep them in Secrets and put them here.
 func TestGivenAuthority(t *testing.T) {
 	c := decode(t, "")

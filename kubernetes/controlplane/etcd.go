@@ -8,6 +8,7 @@ import (
 	"os"
 
 	"go.etcd.io/etcd/server/v3/embed"
+	"go.etcd.io/etcd/server/v3/storage/wal"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
@@ -36,6 +37,9 @@ func startStore(ctx context.Context, c v1alpha1.ControlPlaneConfiguration) (*sto
 		folder.Close()
 		return nil, err
 	}
+	// etcd keeps two segments of its log on disk from the start: 128 MB, for a cluster whose data
+	// are less than one.
+	wal.SegmentSizeBytes = 16 << 20
 	e, err := embed.StartEtcd(cfg)
 	if err != nil {
 		folder.Close()

@@ -22,6 +22,9 @@ import (
 // stopWithin is how long requests in flight may take when the process is told to stop.
 const stopWithin = 5 * time.Second
 
+// settleWithin is how long the controllers take to fill their caches, amply.
+const settleWithin = 15 * time.Second
+
 // ReadConfig reads the configuration of a control plane.
 func ReadConfig(file string) (v1alpha1.ControlPlaneConfiguration, error) {
 	data, err := os.ReadFile(file)
@@ -95,6 +98,9 @@ func startKubernetes(t *together, c v1alpha1.ControlPlaneConfiguration, etcdServ
 	if !c.Scheduler.Disabled {
 		t.start("kube-scheduler", func(ctx context.Context) error { return runScheduler(ctx, schedulerFlags(c)) })
 	}
+	// Starting leaves garbage that an idle cluster would take hours to collect.
+	settled := time.AfterFunc(settleWithin, debug.FreeOSMemory)
+	defer settled.Stop()
 	return t.wait(served)
 }
 

@@ -1,4 +1,4 @@
-// Portico-kube is upstream Kubernetes and etcd in one binary, and a whole control plane in one
+// Command portico-kube is upstream Kubernetes and etcd in one binary, and a whole control plane in one
 // process.
 package main
 
