@@ -25,6 +25,9 @@ const (
 	// PauseImage holds the namespaces of every pod.
 	PauseImage = BundledHost + "/pause:1"
 
+	// VolumesLabel marks nodes on which volumes can be provisioned.
+	VolumesLabel = "portico.dev/volumes"
+
 	criSocket  = "/run/containerd/containerd.sock"
 	hostsDir   = "/etc/containerd/certs.d"
 	cniConfDir = "/etc/cni/net.d"
@@ -70,8 +73,12 @@ func inside(file string) string {
 	return filepath.Join(inConfig, strings.TrimPrefix(file, ConfigDir+"/"))
 }
 
+// write leaves files alone that are as they should be: kube-proxy ends when its own is written.
 func (n *node) write() error {
 	for _, path := range slices.Sorted(maps.Keys(n.files)) {
+		if have, err := os.ReadFile(path); err == nil && string(have) == n.files[path] {
+			continue
+		}
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			return err
 		}
@@ -91,9 +98,7 @@ func (n *node) programs() []program {
 		"--cert-dir=" + kubeletPKI,
 		"--hostname-override=" + n.NodeName,
 		"--node-ip=" + n.IP.String(),
-	}
-	if len(n.NodeLabels) > 0 {
-		kubelet = append(kubelet, "--node-labels="+labels(n.NodeLabels))
+		"--node-labels=" + labels(n.NodeLabels),
 	}
 	proxy := []string{inKube, "kube-proxy", "--config=" + kubeProxyFile}
 	return []program{
@@ -108,8 +113,9 @@ func (n *node) programs() []program {
 	}
 }
 
+// labels are the node's, and the one by which the add-on for volumes knows a node with a disk.
 func labels(m map[string]string) string {
-	var out []string
+	out := []string{VolumesLabel + "=true"}
 	for _, k := range slices.Sorted(maps.Keys(m)) {
 		out = append(out, k+"="+m[k])
 	}

@@ -65,7 +65,12 @@ func clone(dir string) (*exec.Cmd, *os.File, error) {
 		return nil, nil, err
 	}
 	defer wait.Close()
-	child := exec.Command("/proc/self/exe", "init", dir)
+	program, err := os.Executable()
+	if err != nil {
+		start.Close()
+		return nil, nil, err
+	}
+	child := exec.Command(program, "init", dir)
 	child.Env = []string{}
 	child.Dir = "/"
 	child.Stdin, child.Stdout, child.Stderr = wait, os.Stdout, os.Stderr

@@ -1,0 +1,74 @@
+package localcluster
+
+import (
+	"context"
+
+	"k8s.io/apimachinery/pkg/types"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	infra "portico.dev/portico/api/local/infrastructure/v1alpha1"
+	"portico.dev/portico/kube/control"
+)
+
+// SetupWithManager tells the manager which events concern which LocalCluster. There is one
+// worker, since two at once could allocate the same.
+func (c *Controller) SetupWithManager(mgr manager.Manager) error {
+	return builder.ControllerManagedBy(mgr).
+		Named("localcluster").
+		For(&infra.LocalCluster{}, builder.WithPredicates(control.IgnoreOwnStatus())).
+		Watches(&clusterv1.Cluster{}, handler.EnqueueRequestsFromMapFunc(ofCluster), builder.WithPredicates(pauseChanged())).
+		Watches(&infra.LocalMachine{}, handler.EnqueueRequestsFromMapFunc(c.ofMachine), builder.WithPredicates(onlyDeletions())).
+		WithOptions(controller.Options{MaxConcurrentReconciles: 1}).
+		Complete(c)
+}
+
+// ofCluster maps a Cluster to the LocalCluster that it refers to.
+func ofCluster(_ context.Context, obj client.Object) []reconcile.Request {
+	cluster, ok := obj.(*clusterv1.Cluster)
+	if !ok {
+		return nil
+	}
+	ref := cluster.Spec.InfrastructureRef
+	if ref.Kind != "LocalCluster" || ref.APIGroup != infra.GroupVersion.Group {
+		return nil
+	}
+	return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: cluster.Namespace, Name: ref.Name}}}
+}
+
+// ofMachine maps a machine that is gone to the LocalClusters that may wait for it.
+func (c *Controller) ofMachine(ctx context.Context, obj client.Object) []reconcile.Request {
+	var all infra.LocalClusterList
+	labels := client.MatchingLabels{clusterv1.ClusterNameLabel: obj.GetLabels()[clusterv1.ClusterNameLabel]}
+	if err := c.Kube.List(ctx, &all, client.InNamespace(obj.GetNamespace()), labels); err != nil {
+		return nil
+	}
+	var out []reconcile.Request
+	for i := range all.Items {
+		out = append(out, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&all.Items[i])})
+	}
+	return out
+}
+
+func onlyDeletions() predicate.Predicate {
+	return predicate.Funcs{
+		CreateFunc:  func(event.CreateEvent) bool { return false },
+		UpdateFunc:  func(event.UpdateEvent) bool { return false },
+		GenericFunc: func(event.GenericEvent) bool { return false },
+	}
+}
+
+// pauseChanged keeps the many status updates of Clusters away: only their pause concerns us,
+// and our owner reference is an update of our own object.
+func pauseChanged() predicate.Predicate {
+	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+		return e.ObjectOld.GetGeneration() != e.ObjectNew.GetGeneration()
+	}}
+}

@@ -1,0 +1,121 @@
+package localcluster
+
+import (
+	"errors"
+	"path/filepath"
+	"slices"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+
+	infra "portico.dev/portico/api/local/infrastructure/v1alpha1"
+	"portico.dev/portico/clusters/local/network"
+	"portico.dev/portico/fleet"
+	"portico.dev/portico/kube/control"
+)
+
+// The reasons of conditions.
+const (
+	// ReasonWaiting means that somebody else has to move first; the message says who.
+	ReasonWaiting = "Waiting"
+	// ReasonInvalid means that the user has to change something.
+	ReasonInvalid = "Invalid"
+	// ReasonFailed means that it was tried and is tried again.
+	ReasonFailed = "Failed"
+	// ReasonProvisioned means that it is in place.
+	ReasonProvisioned = "Provisioned"
+	// ReasonDeleting means that the object is going away.
+	ReasonDeleting = "Deleting"
+	// ReasonNotDeleting means that the object stays.
+	ReasonNotDeleting = "NotDeleting"
+)
+
+// Outcome is how far a plan came.
+type Outcome struct {
+	// Failed is the verb that did not succeed, empty if all did.
+	Failed Verb
+	Err    error
+}
+
+// Status is the fold of what was seen and done.
+func Status(l *infra.LocalCluster, saw Observed, plan Plan, done Outcome) infra.LocalClusterStatus {
+	s := *l.Status.DeepCopy()
+	s.ObservedGeneration = l.Generation
+	at := control.Stamp{Now: saw.Now, Generation: l.Generation}
+	if saw.Paused {
+		paused := control.True(clusterv1.PausedCondition, clusterv1.PausedReason, "Paused by the Cluster or by an annotation: nothing is looked at")
+		s.Conditions = control.Fold(l.Status.Conditions, at, append(without(l.Status.Conditions, clusterv1.PausedCondition), paused)...)
+		return s
+	}
+	paused := control.False(clusterv1.PausedCondition, clusterv1.NotPausedReason, "")
+	deleting := control.False(clusterv1.DeletingCondition, ReasonNotDeleting, "")
+	net := networkReady(plan, done)
+	ready := control.Summary(infra.ReadyCondition, net)
+	if !l.DeletionTimestamp.IsZero() {
+		deleting = removing(plan, done)
+		ready = control.False(infra.ReadyCondition, ReasonDeleting, "The network is being removed")
+	} else if net.Status == metav1.ConditionTrue {
+		yes := true
+		s.Initialization.Provisioned = &yes
+		s.Network = networkOf(l, plan)
+	}
+	s.Conditions = control.Fold(l.Status.Conditions, at, net, ready, deleting, paused)
+	return s
+}
+
+func networkReady(plan Plan, done Outcome) metav1.Condition {
+	const kind = infra.NetworkReadyCondition
+	switch {
+	case done.Err != nil && errors.Is(done.Err, fleet.ErrInvalid):
+		return control.False(kind, ReasonInvalid, fleet.Sentence(done.Err))
+	case done.Err != nil:
+		return control.False(kind, ReasonFailed, fleet.Sentence(done.Err))
+	case why(plan, Stop) != "":
+		return control.False(kind, ReasonInvalid, why(plan, Stop))
+	case why(plan, Wait) != "":
+		return control.False(kind, ReasonWaiting, "Waiting for "+why(plan, Wait))
+	}
+	return control.True(kind, ReasonProvisioned, "")
+}
+
+func removing(plan Plan, done Outcome) metav1.Condition {
+	const kind = clusterv1.DeletingCondition
+	switch {
+	case done.Err != nil:
+		return control.True(kind, ReasonFailed, fleet.Sentence(done.Err))
+	case why(plan, Wait) != "":
+		return control.True(kind, ReasonWaiting, "Waiting for "+why(plan, Wait))
+	}
+	return control.True(kind, ReasonDeleting, "The network is being removed")
+}
+
+// networkOf describes what the endpoint stands for.
+func networkOf(l *infra.LocalCluster, plan Plan) infra.LocalClusterNetwork {
+	endpoint := l.Spec.ControlPlaneEndpoint
+	for _, s := range plan {
+		if s.Do == Allocate {
+			endpoint = s.Endpoint
+		}
+	}
+	n, ok := index(endpoint)
+	if !ok || !isolated(l) {
+		return infra.LocalClusterNetwork{}
+	}
+	is := network.Host{}.Of(network.Cluster{ID: identity(l), Index: int(n)})
+	return infra.LocalClusterNetwork{
+		Namespace: filepath.Base(is.Namespace), Index: n, Subnet: is.Prefix.String(), Gateway: is.ServerIP.String(),
+	}
+}
+
+func without(old []metav1.Condition, kind string) []metav1.Condition {
+	return slices.DeleteFunc(slices.Clone(old), func(c metav1.Condition) bool { return c.Type == kind })
+}
+
+func why(plan Plan, verb Verb) string {
+	for _, s := range plan {
+		if s.Do == verb {
+			return s.Why
+		}
+	}
+	return ""
+}
