@@ -1,0 +1,86 @@
+package deployment
+
+import (
+	"encoding/json"
+	"fmt"
+
+	kcm "portico.dev/portico/api/kcm/v1beta1"
+	"portico.dev/portico/fleet"
+	"portico.dev/portico/kube/helm"
+)
+
+// Values are what the chart is rendered with: the user's, and over them what only we know.
+// The second result names the keys that are ours alone: a chart may well not know them, which
+// is no mistake of the user.
+func Values(d *kcm.ClusterDeployment, saw Observed, global helm.Values) (helm.Values, []string, error) {
+	user, err := userValues(d)
+	if err != nil {
+		return nil, nil, err
+	}
+	ours := injected(d, saw)
+	if _, own := user["clusterLabels"]; !own && len(d.Labels) > 0 {
+		ours["clusterLabels"] = labelValues(d.Labels)
+	}
+	if len(global) > 0 {
+		ours["global"] = map[string]any(global)
+	}
+	var alone []string
+	for key := range ours {
+		if _, own := user[key]; !own {
+			alone = append(alone, key)
+		}
+	}
+	// The identity and the global settings are ours as a whole: nothing of the user's stays.
+	for _, key := range []string{"clusterIdentity", "global"} {
+		if _, replaced := ours[key]; replaced {
+			delete(user, key)
+		}
+	}
+	return helm.MergeValues(user, ours), alone, nil
+}
+
+func userValues(d *kcm.ClusterDeployment) (helm.Values, error) {
+	if d.Spec.Config == nil || len(d.Spec.Config.Raw) == 0 {
+		return helm.Values{}, nil
+	}
+	var values map[string]any
+	if err := json.Unmarshal(d.Spec.Config.Raw, &values); err != nil {
+		return nil, fmt.Errorf("%w: spec.config has to be a mapping of keys to values", fleet.ErrInvalid)
+	}
+	return helm.MergeValues(values), nil
+}
+
+func injected(d *kcm.ClusterDeployment, saw Observed) helm.Values {
+	ours := helm.Values{}
+	if saw.Credential != nil {
+		ours["clusterIdentity"] = identityValues(saw.Credential.Identity)
+	}
+	if doc := saw.Authentication; doc.Text != "" {
+		auth := map[string]any{"configSecret": documentValues(d, AuthenticationDocument, doc)}
+		if doc.Anonymous {
+			auth["configWithAnon"] = true
+		}
+		ours["auth"] = auth
+	}
+	if doc := saw.AuditPolicy; doc.Text != "" {
+		ours["audit"] = map[string]any{"policyRef": documentValues(d, AuditDocument, doc)}
+	}
+	return ours
+}
+
+func identityValues(ref kcm.ObjectReference) map[string]any {
+	return map[string]any{"apiVersion": ref.APIVersion, "kind": ref.Kind, "name": ref.Name, "namespace": ref.Namespace}
+}
+
+func documentValues(d *kcm.ClusterDeployment, kind DocumentKind, doc Document) map[string]any {
+	at := places[kind]
+	return map[string]any{"name": d.Name + at.suffix, "key": at.key, "hash": doc.hash()}
+}
+
+func labelValues(labels map[string]string) map[string]any {
+	out := make(map[string]any, len(labels))
+	for key, value := range labels {
+		out[key] = value
+	}
+	return out
+}
