@@ -26,6 +26,7 @@ type Difference struct {
 // Key identifies the difference in a list of allowed ones.
 func (d Difference) Key() string { return d.Name + " " + d.Path + " " + d.Keyword }
 
+// String is the difference as a line for people.
 func (d Difference) String() string {
 	return fmt.Sprintf("%s: ours %s, theirs %s", d.Key(), orNothing(d.Ours), orNothing(d.Theirs))
 }
