@@ -6,16 +6,17 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"net/netip"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"portico.dev/portico/clusters/bootstrap"
+	"portico.dev/portico/clusters/hosted/addons"
 	"portico.dev/portico/kube/control"
 )
 
@@ -67,7 +68,7 @@ func (r remote) Look(ctx context.Context) (version, applied string, err error) {
 }
 
 // Apply applies the objects in their order and then the note: a crash before it repeats all.
-func (r remote) Apply(ctx context.Context, objects []*unstructured.Unstructured, digest string) error {
+func (r remote) Apply(ctx context.Context, objects []client.Object, digest string) error {
 	for _, o := range objects {
 		if err := control.Apply(ctx, r.kube, owner, o); err != nil {
 			return err
@@ -81,19 +82,19 @@ func (r remote) Apply(ctx context.Context, objects []*unstructured.Unstructured,
 }
 
 // wantedAddons are the objects and their digest.
-func (c *Controller) wantedAddons(cluster *Cluster) ([]*unstructured.Unstructured, string, error) {
+func (c *Controller) wantedAddons(cluster *Cluster) ([]client.Object, string, error) {
 	dns, err := bootstrap.NameServer(cluster.ServiceCIDR)
 	if err != nil {
 		return nil, "", err
 	}
-	objects, err := c.Addons.Objects(AddonValues{
-		ClusterDNS: dns, ClusterDomain: cluster.Domain,
-		PodCIDR: cluster.PodCIDR, ServiceCIDR: cluster.ServiceCIDR, Server: server(cluster),
-	})
+	address, err := netip.ParseAddr(dns)
 	if err != nil {
-		return nil, "", fmt.Errorf("rendering the add-ons: %w", err)
+		return nil, "", err
 	}
-	objects = append(nodeAccess(), objects...)
+	objects, err := addons.Objects(addons.Config{ClusterDNS: address, ClusterDomain: cluster.Domain, Nameservers: c.Nameservers})
+	if err != nil {
+		return nil, "", err
+	}
 	h := sha256.New()
 	if err := json.NewEncoder(h).Encode(objects); err != nil {
 		return nil, "", fmt.Errorf("encoding the add-ons: %w", err)
@@ -107,20 +108,4 @@ func (c *Controller) applyAddons(ctx context.Context, saw *Observed) error {
 		return err
 	}
 	return child.Apply(ctx, saw.addons, saw.Child.Wanted)
-}
-
-// nodeAccess lets nodes renew their client certificates by themselves: the first one is signed
-// by the infrastructure provider, the next ones are asked for with it.
-func nodeAccess() []*unstructured.Unstructured {
-	return []*unstructured.Unstructured{{Object: map[string]any{
-		"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding",
-		"metadata": map[string]any{"name": "portico:node-certificate-renewal"},
-		"roleRef": map[string]any{
-			"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole",
-			"name": "system:certificates.k8s.io:certificatesigningrequests:selfnodeclient",
-		},
-		"subjects": []any{map[string]any{
-			"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "system:nodes",
-		}},
-	}}}
 }

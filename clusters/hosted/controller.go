@@ -2,8 +2,8 @@ package hosted
 
 import (
 	"context"
+	"net/netip"
 
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -15,32 +15,12 @@ import (
 
 const owner = client.FieldOwner("clusters.hosted")
 
-// Addons are the objects that every cluster of ours has from the start.
-type Addons interface {
-	// Objects returns them for a cluster, sorted, the same for the same cluster.
-	Objects(cluster AddonValues) ([]*unstructured.Unstructured, error)
-}
-
-// AddonValues is what add-ons differ by.
-type AddonValues struct {
-	ClusterDNS, ClusterDomain string
-	PodCIDR, ServiceCIDR      string
-	// Server is the URL of the API server.
-	Server string
-}
-
-// AddonsFunc is a function as Addons.
-type AddonsFunc func(AddonValues) ([]*unstructured.Unstructured, error)
-
-// Objects calls the function.
-func (f AddonsFunc) Objects(v AddonValues) ([]*unstructured.Unstructured, error) { return f(v) }
-
 // ChildCluster is a running control plane, seen as a user of it.
 type ChildCluster interface {
 	// Look returns the version, and the digest of the add-ons that were applied last.
 	Look(ctx context.Context) (version, applied string, err error)
 	// Apply applies the objects, and notes the digest when all of them are in place.
-	Apply(ctx context.Context, objects []*unstructured.Unstructured, digest string) error
+	Apply(ctx context.Context, objects []client.Object, digest string) error
 }
 
 // Controller reconciles HostedControlPlanes.
@@ -52,8 +32,9 @@ type Controller struct {
 	Runner  Runner
 	// Children opens a control plane by its kubeconfig.
 	Children func(kubeconfig []byte) (ChildCluster, error)
-	Addons   Addons
-	Clock    fleet.Clock
+	// Nameservers resolve names outside the clusters; empty if the clusters have no way out.
+	Nameservers []netip.Addr
+	Clock       fleet.Clock
 }
 
 // Reconcile observes, decides, acts, and writes the status once.

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
@@ -36,7 +35,7 @@ type Observed struct {
 	files       map[string][]byte
 	authorities authorities
 	kubeconfig  []byte
-	addons      []*unstructured.Unstructured
+	addons      []client.Object
 }
 
 // Cluster is what matters of the owner and its infrastructure.

@@ -72,7 +72,7 @@ func Status(p *cp.HostedControlPlane, saw Observed, plan Plan, done Outcome) cp.
 	}
 	parts := []metav1.Condition{
 		certificates(saw, plan, done), kubeconfig(saw, plan, done), available(saw, plan, done),
-		upToDate(saw, plan, done), addons(p, saw, done),
+		upToDate(saw, plan, done), addonsReady(p, saw, done),
 	}
 	ready := control.Summary(cp.ReadyCondition, parts...)
 	deleting := control.False(clusterv1.DeletingCondition, ReasonNotDeleting, "")
@@ -179,7 +179,7 @@ func failed(kind string, err error) metav1.Condition {
 	return control.False(kind, ReasonFailed, fleet.Sentence(err))
 }
 
-func addons(p *cp.HostedControlPlane, saw Observed, done Outcome) metav1.Condition {
+func addonsReady(p *cp.HostedControlPlane, saw Observed, done Outcome) metav1.Condition {
 	const kind = cp.AddonsReadyCondition
 	switch {
 	case saw.Child.Wanted != "" && saw.Child.Applied == saw.Child.Wanted:

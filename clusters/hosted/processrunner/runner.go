@@ -16,6 +16,7 @@ import (
 	"portico.dev/portico/fleet"
 	"portico.dev/portico/pki"
 	"portico.dev/portico/process"
+	"portico.dev/portico/process/setback"
 )
 
 // digestVariable carries the digest of the instance that a process runs.
@@ -56,14 +57,15 @@ type Programs interface {
 type Runner struct {
 	cfg Config
 
-	mu       sync.Mutex
-	watched  map[types.NamespacedName]*watch
-	setbacks map[types.NamespacedName]setback
+	setbacks *setback.Book[types.NamespacedName]
+
+	mu      sync.Mutex
+	watched map[types.NamespacedName]*watch
 }
 
 // New returns a Runner that watches nothing yet: State adopts.
 func New(cfg Config) *Runner {
-	return &Runner{cfg: cfg, watched: map[types.NamespacedName]*watch{}, setbacks: map[types.NamespacedName]setback{}}
+	return &Runner{cfg: cfg, setbacks: setback.New[types.NamespacedName](cfg.Clock), watched: map[types.NamespacedName]*watch{}}
 }
 
 // State implements hosted.Runner.
@@ -95,9 +97,19 @@ func (r *Runner) stopped(key types.NamespacedName) (hosted.State, error) {
 	if os.IsNotExist(err) {
 		return hosted.State{Phase: hosted.Absent}, nil
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return hosted.State{Phase: hosted.Stopped, Problem: r.setbacks[key].problem()}, err
+	if err != nil {
+		return hosted.State{}, fmt.Errorf("looking for the folder of %s: %w", key, err)
+	}
+	s := hosted.State{Phase: hosted.Stopped}
+	if r.setbacks.Troubled(key) {
+		s.Problem = r.problem(key)
+	}
+	return s, nil
+}
+
+// problem is a sentence that stays the same while the instance keeps ending.
+func (r *Runner) problem(key types.NamespacedName) string {
+	return "The control plane ended soon after its start and is started again after a pause: see " + r.log(key)
 }
 
 // Ensure implements hosted.Runner.
@@ -123,8 +135,8 @@ func (r *Runner) Ensure(ctx context.Context, in hosted.Instance) error {
 		if err := r.cfg.Table.Stop(ctx, processName(in.Key), upgradeGrace); err != nil {
 			return err
 		}
-	} else if err := r.heldBack(in.Key, digest); err != nil {
-		return err
+	} else if r.setbacks.Held(in.Key, digest) {
+		return fmt.Errorf("%w: %s", fleet.ErrNotYet, r.problem(in.Key))
 	}
 	return r.start(ctx, in, program, digest)
 }
@@ -138,7 +150,7 @@ func (r *Runner) start(ctx context.Context, in hosted.Instance, program, digest 
 		Name: processName(in.Key), Path: program, Dir: dir,
 		Args: []string{"controlplane", "--config", filepath.Join(dir, "config.yaml")},
 		Env:  []string{digestVariable + "=" + digest, "HOME=" + dir, "PATH=/usr/sbin:/usr/bin:/sbin:/bin"},
-		Log:  filepath.Join(r.cfg.Logs, folderName(in.Key)+".log"),
+		Log:  r.log(in.Key),
 	}
 	if in.Netns != "" {
 		spec.Netns = filepath.Join(r.cfg.NetnsFolder, in.Netns)
@@ -160,14 +172,11 @@ func (r *Runner) Remove(ctx context.Context, key types.NamespacedName) error {
 	if err := r.cfg.Table.Stop(ctx, processName(key), removeGrace); err != nil {
 		return err
 	}
-	r.mu.Lock()
-	delete(r.setbacks, key)
-	r.mu.Unlock()
+	r.setbacks.Forget(key)
 	if err := os.RemoveAll(r.dir(key)); err != nil {
 		return fmt.Errorf("removing the folder of %s: %w", key, err)
 	}
-	logs := filepath.Join(r.cfg.Logs, folderName(key)+".log")
-	if err := os.Remove(logs); err != nil && !os.IsNotExist(err) {
+	if err := os.Remove(r.log(key)); err != nil && !os.IsNotExist(err) {
 		return fmt.Errorf("removing the log of %s: %w", key, err)
 	}
 	return nil
@@ -213,6 +222,10 @@ func (r *Runner) digest(p process.Process) (string, error) {
 
 func (r *Runner) dir(key types.NamespacedName) string {
 	return filepath.Join(r.cfg.Folder, folderName(key))
+}
+
+func (r *Runner) log(key types.NamespacedName) string {
+	return filepath.Join(r.cfg.Logs, folderName(key)+".log")
 }
 
 func folderName(key types.NamespacedName) string  { return key.Namespace + "." + key.Name }

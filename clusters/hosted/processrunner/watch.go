@@ -92,6 +92,23 @@ func (r *Runner) forget(key types.NamespacedName) {
 	}
 }
 
+// ended notes the end of a process that was not ended by us, and rings now and when it may be
+// started again.
+func (r *Runner) ended(key types.NamespacedName, w *watch, lived time.Duration) {
+	r.mu.Lock()
+	if r.watched[key] != w {
+		r.mu.Unlock()
+		return // another one took its place
+	}
+	delete(r.watched, key)
+	r.mu.Unlock()
+	wait := r.setbacks.Ended(key, lived)
+	r.cfg.Ring(key)
+	if wait > 0 {
+		time.AfterFunc(wait, func() { r.cfg.Ring(key) })
+	}
+}
+
 // probe asks a control plane whether it is ready, as anybody may.
 type probe struct {
 	client *http.Client

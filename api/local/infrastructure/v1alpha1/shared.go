@@ -4,6 +4,18 @@ package v1alpha1
 const ReadyCondition = "Ready"
 
 const (
+	// NetworkReadyCondition is true when the cluster has an address and, if isolated, a network.
+	NetworkReadyCondition = "NetworkReady"
+	// CredentialsReadyCondition is true when the machine has valid certificates.
+	CredentialsReadyCondition = "CredentialsReady"
+	// RunningCondition is true while the machine runs, or pretends to.
+	RunningCondition = "Running"
+	// SimulatedCondition is true for a machine that only pretends: its node is an object in
+	// the API of its cluster, and pods on it do not run.
+	SimulatedCondition = "Simulated"
+)
+
+const (
 	// LocalClusterFinalizer keeps a LocalCluster until its network is gone.
 	LocalClusterFinalizer = "localcluster.infrastructure.cluster.x-k8s.io"
 	// LocalMachineFinalizer keeps a LocalMachine until its processes and files are gone.

@@ -1,4 +1,4 @@
-package processrunner
+package installed
 
 import (
 	"context"
@@ -15,23 +15,24 @@ import (
 
 const programName = "portico-kube"
 
-// Installed finds programs in a folder: portico-kube-<version> for each version that was put
+// Programs are the programs in a folder: portico-kube-<version> for each version that was put
 // there, and portico-kube, which says its version when asked. It is safe for concurrent use.
-type Installed struct {
+type Programs struct {
 	folder string
 
 	mu    sync.Mutex
 	asked map[string]string // version by identity of the file
 }
 
-// NewInstalled returns the programs in folder.
-func NewInstalled(folder string) *Installed {
-	return &Installed{folder: folder, asked: map[string]string{}}
+// New returns the programs in folder.
+func New(folder string) *Programs {
+	return &Programs{folder: folder, asked: map[string]string{}}
 }
 
-// Find implements Programs.
-func (i *Installed) Find(version string) (string, error) {
-	all, err := i.list()
+// Find returns the absolute path of the program of a version. It returns fleet.ErrInvalid if
+// the version is not installed, and names those that are.
+func (p *Programs) Find(version string) (string, error) {
+	all, err := p.list()
 	if err != nil {
 		return "", err
 	}
@@ -44,7 +45,7 @@ func (i *Installed) Find(version string) (string, error) {
 	}
 	slices.Sort(have)
 	if len(have) == 0 {
-		return "", fmt.Errorf("%w: no Kubernetes is installed: put %s into %s", fleet.ErrInvalid, programName, i.folder)
+		return "", fmt.Errorf("%w: no Kubernetes is installed: put %s into %s", fleet.ErrInvalid, programName, p.folder)
 	}
 	return "", fmt.Errorf("%w: Kubernetes %s is not installed: choose one of %s, or install %s-%s",
 		fleet.ErrInvalid, version, strings.Join(have, ", "), programName, version)
@@ -52,14 +53,14 @@ func (i *Installed) Find(version string) (string, error) {
 
 // list returns the paths by version. A file that carries its version wins over the plain one,
 // so that an upgrade of Portico leaves versions that were put there as they are.
-func (i *Installed) list() (map[string]string, error) {
-	named, err := filepath.Glob(filepath.Join(i.folder, programName+"-v*"))
+func (p *Programs) list() (map[string]string, error) {
+	named, err := filepath.Glob(filepath.Join(p.folder, programName+"-v*"))
 	if err != nil {
 		return nil, fmt.Errorf("looking for Kubernetes programs: %w", err)
 	}
 	all := map[string]string{}
-	plain := filepath.Join(i.folder, programName)
-	version, err := i.ask(plain)
+	plain := filepath.Join(p.folder, programName)
+	version, err := p.ask(plain)
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +74,7 @@ func (i *Installed) list() (map[string]string, error) {
 }
 
 // ask runs the program once per content; empty means that there is none.
-func (i *Installed) ask(path string) (string, error) {
+func (p *Programs) ask(path string) (string, error) {
 	info, err := os.Stat(path)
 	if os.IsNotExist(err) {
 		return "", nil
@@ -82,9 +83,9 @@ func (i *Installed) ask(path string) (string, error) {
 		return "", fmt.Errorf("looking for Kubernetes programs: %w", err)
 	}
 	id := fmt.Sprint(info.ModTime().UnixNano(), info.Size())
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	if version, ok := i.asked[id]; ok {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if version, ok := p.asked[id]; ok {
 		return version, nil
 	}
 	out, err := exec.CommandContext(context.Background(), path, "version").Output()
@@ -92,6 +93,6 @@ func (i *Installed) ask(path string) (string, error) {
 		return "", fmt.Errorf("asking %s for its version: %w", path, err)
 	}
 	version := strings.TrimSpace(string(out))
-	i.asked[id] = version
+	p.asked[id] = version
 	return version, nil
 }
