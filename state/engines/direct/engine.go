@@ -15,16 +15,14 @@ import (
 
 // Cluster is what the engine needs of one target. It is safe for concurrent use.
 type Cluster interface {
-	// Releases returns the releases whose records carry the label, by namespace and name.
-	Releases(ctx context.Context, label, value string) (map[engine.Key]helm.State, error)
-	// Observe says how one release stands, whoever made it.
-	Observe(ctx context.Context, namespace, name string) (helm.State, error)
+	// List returns the releases whose records carry the label, by namespace and name.
+	List(ctx context.Context, label, value string) (map[engine.Key]helm.State, error)
 	// Apply makes a release as wanted; see helm.Releases.
 	Apply(ctx context.Context, want helm.Wanted) (helm.State, error)
 	// Remove takes a release away; see helm.Releases.
 	Remove(ctx context.Context, namespace, name string, o helm.RemoveOptions) error
-	// Health says whether what a release installed runs, and if not, why.
-	Health(ctx context.Context, namespace, name string) (ready bool, why string, err error)
+	// Health says which objects of a release do not run; none means that all do.
+	Health(ctx context.Context, namespace, name string) ([]helm.Problem, error)
 	// Watch calls changed whenever a workload of the target has changed, until ctx ends.
 	// It outlives broken connections.
 	Watch(ctx context.Context, changed func())

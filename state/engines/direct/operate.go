@@ -26,7 +26,7 @@ func (w *worker) list(ctx context.Context, s *set) {
 	w.mu.Lock()
 	cluster := w.cluster
 	w.mu.Unlock()
-	found, err := cluster.Releases(ctx, SetLabel, setLabel(s.ref))
+	found, err := cluster.List(ctx, SetLabel, setLabel(s.ref))
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	s.listing = false
@@ -128,7 +128,7 @@ func (w *worker) look(ctx context.Context, svc *service, key engine.Key) {
 	cluster := w.cluster
 	svc.stale = false
 	w.mu.Unlock()
-	ready, why, err := cluster.Health(ctx, key.Namespace, key.Name)
+	problems, err := cluster.Health(ctx, key.Namespace, key.Name)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if err != nil {
@@ -137,5 +137,8 @@ func (w *worker) look(ctx context.Context, svc *service, key engine.Key) {
 		return
 	}
 	w.tries, w.again, w.unreachable = 0, time.Time{}, nil
-	svc.health = &health{ready: ready, message: why}
+	svc.health = &health{ready: len(problems) == 0}
+	if len(problems) > 0 {
+		svc.health.message = fmt.Sprintf("%s: %s", problems[0].Object, problems[0].Message)
+	}
 }

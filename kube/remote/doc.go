@@ -1,0 +1,10 @@
+// Package remote reaches child clusters: it turns the kubeconfig that the management cluster
+// holds for one into a client that is kept for as long as the kubeconfig is the same.
+//
+//	reads   Secret <cluster>-kubeconfig (Cluster API's convention), <cluster>-sveltos-kubeconfig
+//	        or the one that a SveltosCluster names (adopted clusters)
+//	writes  nothing
+//
+// Every cluster has its own connections and its own bound on requests, so that one which is
+// slow, or dead, takes nothing from the others. Begin with Clusters.
+package remote
