@@ -147,39 +147,30 @@ func (g Group) move(below string) error {
 
 // Remove kills what is in the group, and removes it. It returns when the group is gone.
 func (g Group) Remove(ctx context.Context) error {
-	return g.until(ctx, "removing", func() (bool, error) {
-		if _, err := g.kill(); err != nil {
-			return false, err
-		}
-		return g.fold()
-	})
-}
-
-// Clear kills what is in the group. It returns when nothing is left in it.
-func (g Group) Clear(ctx context.Context) error { return g.until(ctx, "clearing", g.kill) }
-
-// until repeats a round until it finds the group not busy any more. Neither the death of a
-// process nor the emptying of a version 1 group can be waited for, so it looks again.
-func (g Group) until(ctx context.Context, doing string, round func() (busy bool, err error)) error {
 	for {
-		busy, err := round()
+		if err := g.kill(); err != nil {
+			return err
+		}
+		busy, err := g.fold()
 		if err != nil || !busy {
 			return err
 		}
+		// Neither the death of a process nor the emptying of a version 1 group can be waited for:
+		// look again until the kernel is through.
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%s the control group of machine %s: %w", doing, g.Name, ctx.Err())
+			return fmt.Errorf("removing the control group of machine %s: %w", g.Name, ctx.Err())
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
 }
 
-func (g Group) kill() (busy bool, err error) {
+func (g Group) kill() error {
 	pids, err := g.Members()
 	for _, pid := range pids {
 		_ = unix.Kill(pid, unix.SIGKILL) // it may have ended meanwhile, which is as good
 	}
-	return len(pids) > 0, err
+	return err
 }
 
 // fold removes the group's folders as far as the kernel lets it.

@@ -59,28 +59,36 @@ func (h Host) Ensure(ctx context.Context, s Spec) (Status, error) {
 	if err != nil {
 		return Status{}, err
 	}
-	group, err := h.group(s.ID)
+	p, running, err := h.Find(s.ID)
 	if err != nil {
 		return Status{}, err
 	}
-	if err := group.Ensure(cgroup.Limits{CPUs: s.CPUs, MemoryMiB: s.MemoryMiB}); err != nil {
+	if err := h.ensureGroup(ctx, s, running); err != nil {
 		return Status{}, err
 	}
-	if p, ok, err := h.Processes.Find(processName(s.ID)); err != nil || ok {
-		return Status{Process: p}, errors.Join(err, tell(p, changed))
+	if running {
+		return Status{Process: p}, tell(p, changed)
 	}
-	return h.start(ctx, s, namespace)
+	return h.start(s, namespace)
 }
 
-// start runs the machine's first process, after what a killed predecessor left has ended.
-func (h Host) start(ctx context.Context, s Spec, namespace string) (Status, error) {
+// ensureGroup makes the machine's control group, anew for one that is to be started: that ends
+// what a killed predecessor left, and a group that has had pods' groups cannot be joined again.
+func (h Host) ensureGroup(ctx context.Context, s Spec, running bool) error {
 	group, err := h.group(s.ID)
 	if err != nil {
-		return Status{}, err
+		return err
 	}
-	if err := group.Clear(ctx); err != nil {
-		return Status{}, err
+	if !running {
+		if err := group.Remove(ctx); err != nil {
+			return err
+		}
 	}
+	return group.Ensure(cgroup.Limits{CPUs: s.CPUs, MemoryMiB: s.MemoryMiB})
+}
+
+// start runs the machine's first process.
+func (h Host) start(s Spec, namespace string) (Status, error) {
 	p, err := h.Processes.Start(process.Spec{
 		Name:  processName(s.ID),
 		Path:  h.Program,
