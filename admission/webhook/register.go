@@ -15,6 +15,9 @@ import (
 type Options struct {
 	// Reader reads other objects. A cache will do: rules are made for facts that may be old.
 	Reader client.Reader
+	// Live is asked for what Reader does not know. A cache lags: an object that was made a
+	// moment ago, in the same delivery, is not missing. May be nil.
+	Live client.Reader
 	// Mapper knows which kinds are served.
 	Mapper meta.RESTMapper
 	// Scheme knows the kinds of k0rdent.mirantis.com.

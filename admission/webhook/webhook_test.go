@@ -23,8 +23,15 @@ import (
 	kcm "portico.dev/portico/api/kcm/v1beta1"
 )
 
-// ask sends one request as an API server does and returns the answer.
+// ask sends one request as an API server does and returns the answer. The handlers know the
+// stored objects.
 func ask(t *testing.T, stored []client.Object, path string, req *admissionv1.AdmissionRequest) *admissionv1.AdmissionResponse {
+	t.Helper()
+	scheme := newScheme(t)
+	return send(t, webhook.Options{Reader: holding(scheme, stored...), Scheme: scheme}, path, req)
+}
+
+func newScheme(t *testing.T) *runtime.Scheme {
 	t.Helper()
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{kcm.AddToScheme, corev1.AddToScheme} {
@@ -32,13 +39,20 @@ func ask(t *testing.T, stored []client.Object, path string, req *admissionv1.Adm
 			t.Fatal(err)
 		}
 	}
+	return scheme
+}
+
+func holding(scheme *runtime.Scheme, stored ...client.Object) client.Client {
+	return fake.NewClientBuilder().WithScheme(scheme).WithObjects(stored...).Build()
+}
+
+func send(t *testing.T, options webhook.Options, path string, req *admissionv1.AdmissionRequest) *admissionv1.AdmissionResponse {
+	t.Helper()
 	mapper := meta.NewDefaultRESTMapper([]schema.GroupVersion{corev1.SchemeGroupVersion})
 	mapper.Add(corev1.SchemeGroupVersion.WithKind("Secret"), meta.RESTScopeNamespace)
+	options.Mapper, options.SystemNamespace = mapper, "kcm-system"
 	server := http.NewServeMux()
-	webhook.Register(mux{server}, webhook.Options{
-		Reader: fake.NewClientBuilder().WithScheme(scheme).WithObjects(stored...).Build(),
-		Mapper: mapper, Scheme: scheme, SystemNamespace: "kcm-system",
-	})
+	webhook.Register(mux{server}, options)
 	req.UID = "1"
 	body, err := json.Marshal(admissionv1.AdmissionReview{TypeMeta: metav1.TypeMeta{APIVersion: "admission.k8s.io/v1", Kind: "AdmissionReview"}, Request: req})
 	if err != nil {
@@ -166,6 +180,17 @@ func TestValidate(t *testing.T) {
 				t.Errorf("%s\nallowed %v, result %v; want reason %q", tc.why, answer.Allowed, answer.Result, tc.reason)
 			}
 		})
+	}
+}
+
+func TestCacheLags(t *testing.T) {
+	scheme := newScheme(t)
+	credential := &kcm.Credential{ObjectMeta: metav1.ObjectMeta{Name: "local", Namespace: "team"}}
+	credential.Spec.IdentityRef = &kcm.ObjectReference{Kind: "Secret"}
+	options := webhook.Options{Reader: holding(scheme), Live: holding(scheme, template(), credential), Scheme: scheme}
+	request := &admissionv1.AdmissionRequest{Operation: admissionv1.Create, Namespace: "team", Object: raw(t, clusterText)}
+	if answer := send(t, options, webhook.ValidatePath(kcm.ClusterDeploymentKind), request); !answer.Allowed {
+		t.Errorf("What the cache does not know yet is not missing, but: %v", answer.Result)
 	}
 }
 

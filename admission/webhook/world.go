@@ -22,6 +22,9 @@ func get[T any, P object[T]](ctx context.Context, w world, key types.NamespacedN
 	}
 	o := P(new(T))
 	err := w.Reader.Get(ctx, key, o)
+	if apierrors.IsNotFound(err) && w.Live != nil {
+		err = w.Live.Get(ctx, key, o)
+	}
 	if apierrors.IsNotFound(err) {
 		return nil, nil
 	}

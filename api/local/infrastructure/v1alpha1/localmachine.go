@@ -98,6 +98,7 @@ type LocalMachineStatus struct {
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:path=localmachines,scope=Namespaced,categories=cluster-api
 // +kubebuilder:metadata:labels="cluster.x-k8s.io/v1beta2=v1alpha1"
+// +kubebuilder:metadata:labels="clusterctl.cluster.x-k8s.io="
 // +kubebuilder:metadata:labels="cluster.x-k8s.io/provider=infrastructure-local"
 // +kubebuilder:printcolumn:name="Cluster",type=string,JSONPath=`.metadata.labels['cluster\.x-k8s\.io/cluster-name']`
 // +kubebuilder:printcolumn:name="Kind",type=string,JSONPath=`.spec.kind`
@@ -164,6 +165,7 @@ type LocalMachineTemplateStatus struct {
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:path=localmachinetemplates,scope=Namespaced,categories=cluster-api
 // +kubebuilder:metadata:labels="cluster.x-k8s.io/v1beta2=v1alpha1"
+// +kubebuilder:metadata:labels="clusterctl.cluster.x-k8s.io="
 // +kubebuilder:metadata:labels="cluster.x-k8s.io/provider=infrastructure-local"
 // +kubebuilder:printcolumn:name="Kind",type=string,JSONPath=`.spec.template.spec.kind`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
