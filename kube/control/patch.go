@@ -12,11 +12,15 @@ import (
 
 // PatchStatus writes the status of now if it differs from that of was, and nothing otherwise.
 // Both are the same object; was is the copy that was read.
+//
+// A controller has to be woken by what it has written itself: was may come from a cache that does
+// not know of an earlier write yet, and then a status that is wrong by now looks right. The news
+// of that write brings the controller back, and the pass after it writes nothing.
 func PatchStatus(ctx context.Context, kube client.Client, was, now client.Object) error {
 	if equality.Semantic.DeepEqual(was, now) {
 		return nil
 	}
-	err := kube.Status().Patch(ctx, now, client.MergeFrom(was))
+	err := kube.Status().Patch(ctx, now, statusPatch{was})
 	if client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("writing the status of %s: %w", Name(now), err)
 	}

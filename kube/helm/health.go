@@ -6,84 +6,211 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/fluxcd/cli-utils/pkg/kstatus/status"
+	release "helm.sh/helm/v4/pkg/release/v1"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/dynamic"
 )
 
 // Problem is an object of a release that does not run, or not yet.
 type Problem struct {
-	// Object is "Kind namespace/name"; Message says what is wrong with it.
-	Object, Message string
+	// Object is "Kind namespace/name", or "Kind name" where there is no namespace.
+	Object string
+	// Message says what is wrong with it, and with its pods if it has any.
+	Message string
+	// Since is when that began, as far as the object tells.
+	Since time.Time
+	// Failed says that the object has given up: waiting will not help.
+	Failed bool
+}
+
+// Live is an object of a release as the cluster has it.
+type Live struct {
+	// Name is "Kind namespace/name".
+	Name string
+	// Object is nil if it is not there.
+	Object *unstructured.Unstructured
+	// Pods are those of a workload that is not ready.
+	Pods []corev1.Pod
 }
 
 // Health says which objects of a release's last revision do not run, sorted by object; none
-// means that all do. It looks once and waits for nothing. A release that is not there has no
-// problems.
+// means that all do. It looks once and waits for nothing: whoever watches the objects (see
+// Wanted.ObjectLabels) knows when to look again. A release that is not there has no problems.
 func (r *Releases) Health(ctx context.Context, namespace, name string) ([]Problem, error) {
 	k := key{namespace, name}
 	last, err := r.last(ctx, k)
-	if err != nil || last == nil {
-		return nil, err
-	}
-	objects, err := objectsOf(last)
 	if err != nil {
-		return nil, fmt.Errorf("reading the manifest of release %s: %w", k, err)
+		return nil, fmt.Errorf("observing release %s: %w", k, classify(err))
 	}
-	session := r.cluster.session(ctx)
-	client, err := session.DynamicClient()
+	if last == nil {
+		return nil, nil
+	}
+	live, err := r.live(ctx, last)
 	if err != nil {
-		return nil, fmt.Errorf("looking at release %s: %w", k, err)
+		return nil, fmt.Errorf("looking at the objects of release %s: %w", k, classify(err))
 	}
+	return Judge(live), nil
+}
+
+// Judge says which of a release's objects do not run, sorted by object.
+func Judge(live []Live) []Problem {
 	var problems []Problem
-	for _, o := range objects {
-		p, err := look(ctx, lens{session.mapper, client, namespace}, o)
-		if err != nil {
-			return nil, fmt.Errorf("looking at %s %s of release %s: %w", o.GetKind(), o.GetName(), k, classify(err))
-		}
-		if p != nil {
-			problems = append(problems, *p)
+	for _, l := range live {
+		if p, bad := judge(l); bad {
+			problems = append(problems, p)
 		}
 	}
 	slices.SortFunc(problems, func(a, b Problem) int { return cmp.Compare(a.Object, b.Object) })
-	return problems, nil
+	return problems
 }
 
-// lens is what looking at an object needs.
+func judge(l Live) (Problem, bool) {
+	if l.Object == nil {
+		return Problem{Object: l.Name, Message: "it was deleted"}, true
+	}
+	result, err := status.Compute(l.Object)
+	if err != nil {
+		return Problem{Object: l.Name, Message: "its status cannot be read: " + err.Error(), Since: since(l.Object)}, true
+	}
+	if result.Status == status.CurrentStatus {
+		return Problem{}, false
+	}
+	said := []string{cmp.Or(strings.TrimSpace(result.Message), string(result.Status))}
+	if why := firstReason(l.Pods); why != "" {
+		said = append(said, why)
+	}
+	return Problem{
+		Object:  l.Name,
+		Message: strings.Join(said, ": "),
+		Since:   since(l.Object),
+		Failed:  result.Status == status.FailedStatus,
+	}, true
+}
+
+// since is when the object's own word for its health turned bad, or else its birth.
+func since(o *unstructured.Unstructured) time.Time {
+	conditions, _, _ := unstructured.NestedSlice(o.Object, "status", "conditions")
+	for _, c := range conditions {
+		condition, _ := c.(map[string]any)
+		if t := condition["type"]; (t == "Ready" || t == "Available") && condition["status"] != "True" {
+			text, _ := condition["lastTransitionTime"].(string)
+			if at, err := time.Parse(time.RFC3339, text); err == nil {
+				return at
+			}
+		}
+	}
+	return o.GetCreationTimestamp().Time
+}
+
+// firstReason says why the first of the pods, by name, that has something to say does not run.
+func firstReason(pods []corev1.Pod) string {
+	pods = slices.SortedFunc(slices.Values(pods), func(a, b corev1.Pod) int { return cmp.Compare(a.Name, b.Name) })
+	for _, p := range pods {
+		for _, c := range slices.Concat(p.Status.InitContainerStatuses, p.Status.ContainerStatuses) {
+			if why := containerReason(c); why != "" {
+				return fmt.Sprintf("pod %s, container %s: %s", p.Name, c.Name, why)
+			}
+		}
+		for _, c := range p.Status.Conditions {
+			if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse {
+				return fmt.Sprintf("pod %s: %s", p.Name, c.Message)
+			}
+		}
+	}
+	return ""
+}
+
+func containerReason(c corev1.ContainerStatus) string {
+	switch w, t := c.State.Waiting, c.State.Terminated; {
+	case w != nil && w.Reason != "" && w.Reason != "ContainerCreating" && w.Reason != "PodInitializing":
+		return strings.TrimSuffix(w.Reason+": "+w.Message, ": ")
+	case t != nil && t.ExitCode != 0:
+		return fmt.Sprintf("it ended with code %d (%s)", t.ExitCode, t.Reason)
+	}
+	return ""
+}
+
+// live fetches the objects of a revision. A kind that the cluster does not have any more
+// has no objects.
+func (r *Releases) live(ctx context.Context, of *release.Release) ([]Live, error) {
+	objects, err := objectsOf(of)
+	if err != nil {
+		return nil, err
+	}
+	client, err := r.cluster.session(ctx).DynamicClient()
+	if err != nil {
+		return nil, err
+	}
+	through := lens{r.cluster.mapper, client, of.Namespace}
+	out := make([]Live, 0, len(objects))
+	for _, o := range objects {
+		l, err := through.look(ctx, o)
+		if err != nil {
+			return nil, fmt.Errorf("reading %s: %w", l.Name, err)
+		}
+		out = append(out, l)
+	}
+	return out, nil
+}
+
+// lens is what looking at objects needs.
 type lens struct {
 	mapper    meta.RESTMapper
 	client    dynamic.Interface
 	namespace string
 }
 
-func look(ctx context.Context, through lens, o *unstructured.Unstructured) (*Problem, error) {
-	gvk := o.GroupVersionKind()
-	mapping, err := through.mapper.RESTMapping(gvk.GroupKind(), gvk.Version)
-	if err != nil {
-		return nil, err
+func (l lens) look(ctx context.Context, o *unstructured.Unstructured) (Live, error) {
+	gvk, found := o.GroupVersionKind(), Live{Name: o.GetKind() + " " + o.GetName()}
+	mapping, err := l.mapper.RESTMapping(gvk.GroupKind(), gvk.Version)
+	if meta.IsNoMatchError(err) {
+		return found, nil
 	}
-	where, called := dynamic.ResourceInterface(through.client.Resource(mapping.Resource)), o.GetKind()+" "+o.GetName()
+	if err != nil {
+		return found, err
+	}
+	where := dynamic.ResourceInterface(l.client.Resource(mapping.Resource))
 	if mapping.Scope.Name() == meta.RESTScopeNameNamespace {
-		namespace := cmp.Or(o.GetNamespace(), through.namespace)
-		where, called = through.client.Resource(mapping.Resource).Namespace(namespace), o.GetKind()+" "+namespace+"/"+o.GetName()
+		namespace := cmp.Or(o.GetNamespace(), l.namespace)
+		where, found.Name = l.client.Resource(mapping.Resource).Namespace(namespace), o.GetKind()+" "+namespace+"/"+o.GetName()
 	}
-	live, err := where.Get(ctx, o.GetName(), metav1.GetOptions{})
+	object, err := where.Get(ctx, o.GetName(), metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
-		return &Problem{called, "it was deleted"}, nil
+		return found, nil
 	}
 	if err != nil {
-		return nil, err
+		return found, err
 	}
-	result, err := status.Compute(live)
-	if err != nil {
-		return nil, err
-	}
-	if result.Status == status.CurrentStatus {
+	found.Object = object
+	found.Pods, err = l.pods(ctx, object)
+	return found, err
+}
+
+// pods lists those of a workload that is not ready; nobody asks about the others.
+func (l lens) pods(ctx context.Context, of *unstructured.Unstructured) ([]corev1.Pod, error) {
+	chosen, ok, _ := unstructured.NestedStringMap(of.Object, "spec", "selector", "matchLabels")
+	if result, err := status.Compute(of); !ok || err != nil || result.Status == status.CurrentStatus {
 		return nil, nil
 	}
-	return &Problem{called, cmp.Or(strings.TrimSpace(result.Message), string(result.Status))}, nil
+	list, err := l.client.Resource(corev1.SchemeGroupVersion.WithResource("pods")).Namespace(of.GetNamespace()).
+		List(ctx, metav1.ListOptions{LabelSelector: labels.SelectorFromSet(chosen).String()})
+	if err != nil {
+		return nil, err
+	}
+	pods := make([]corev1.Pod, len(list.Items))
+	for i, item := range list.Items {
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(item.Object, &pods[i]); err != nil {
+			return nil, err
+		}
+	}
+	return pods, nil
 }

@@ -2,13 +2,16 @@ package remote
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/rest"
@@ -39,30 +42,48 @@ func workloads() []schema.GroupVersionResource {
 	}
 }
 
-// Watch calls changed whenever a workload of the cluster has changed, until ctx ends. Only
-// metadata travels, and nothing is kept. A broken watch is opened again, with back-off.
-func (c *Cluster) Watch(ctx context.Context, changed func()) {
+// List is that of helm.Releases, within Timeout.
+func (c *Cluster) List(ctx context.Context, label, value string) (map[types.NamespacedName]helm.State, error) {
+	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	defer cancel()
+	return c.Releases.List(ctx, label, value)
+}
+
+// Health is that of helm.Releases, within Timeout.
+func (c *Cluster) Health(ctx context.Context, namespace, name string) ([]helm.Problem, error) {
+	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	defer cancel()
+	return c.Releases.Health(ctx, namespace, name)
+}
+
+// Watch calls changed whenever a workload of the cluster has changed, or may have, and lost
+// whenever the cluster does not answer, until ctx ends. Only metadata travels, and nothing is
+// kept. A broken watch is opened again, with back-off.
+func (c *Cluster) Watch(ctx context.Context, changed func(), lost func(error)) {
 	client, err := metadata.NewForConfig(c.config)
 	if err != nil {
 		c.log.Error("watching workloads", "error", err)
 		return
 	}
 	for _, kind := range workloads() {
-		go c.follow(ctx, client.Resource(kind), changed)
+		go follow(ctx, client.Resource(kind), changed, lost)
 	}
 	<-ctx.Done()
 }
 
-func (c *Cluster) follow(ctx context.Context, kind metadata.ResourceInterface, changed func()) {
-	const first, most = 500 * time.Millisecond, time.Minute
+func follow(ctx context.Context, kind metadata.ResourceInterface, changed func(), lost func(error)) {
+	const first, most = 500 * time.Millisecond, 30 * time.Second
 	wait := first
 	for ctx.Err() == nil {
 		// What happened while nobody watched is told by one call when the watch stands.
 		w, err := kind.Watch(ctx, metav1.ListOptions{ResourceVersion: ""})
-		if err == nil {
+		switch {
+		case err == nil:
 			wait = first
 			changed()
 			drain(ctx, w, changed)
+		case ctx.Err() == nil && !answered(err):
+			lost(err)
 		}
 		select {
 		case <-ctx.Done():
@@ -70,6 +91,12 @@ func (c *Cluster) follow(ctx context.Context, kind metadata.ResourceInterface, c
 			wait = min(2*wait, most)
 		}
 	}
+}
+
+// answered says whether an error is the cluster's own word: a refusal is an answer.
+func answered(err error) bool {
+	var status apierrors.APIStatus
+	return errors.As(err, &status)
 }
 
 func drain(ctx context.Context, w watch.Interface, changed func()) {

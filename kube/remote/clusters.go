@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net"
 	"slices"
 	"sync"
 	"time"
@@ -18,15 +19,19 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"portico.dev/portico/fleet"
 	"portico.dev/portico/kube/helm"
+	kubeconfigs "portico.dev/portico/kube/kubeconfig"
 )
 
 // Timeout bounds a request to a child cluster that is neither a watch nor a wait.
-const Timeout = 20 * time.Second
+const Timeout = 10 * time.Second
+
+// dialing bounds how long a cluster may take to accept a connection: one that is gone often
+// does not even refuse.
+const dialing = 5 * time.Second
 
 // Clusters finds child clusters. It is safe for concurrent use.
 type Clusters struct {
@@ -53,9 +58,9 @@ func (c *Clusters) Cluster(ctx context.Context, key types.NamespacedName) (*Clus
 		return nil, err
 	}
 	return c.keep(key, digestOf(kubeconfig), func() (*rest.Config, error) {
-		config, err := clientcmd.RESTConfigFromKubeConfig(kubeconfig)
+		config, err := kubeconfigs.Read(kubeconfig)
 		if err != nil {
-			return nil, fmt.Errorf("reading the kubeconfig of cluster %s: %w: %w", key, fleet.ErrInvalid, err)
+			return nil, fmt.Errorf("reading the kubeconfig of cluster %s: %w", key, err)
 		}
 		return config, nil
 	})
@@ -77,6 +82,7 @@ func (c *Clusters) keep(key types.NamespacedName, digest string, config func() (
 		return nil, err
 	}
 	to.UserAgent = "portico"
+	to.Dial = (&net.Dialer{Timeout: dialing, KeepAlive: 15 * time.Second}).DialContext
 	releases, err := helm.New(to, helm.Config{Log: c.log})
 	if err != nil {
 		return nil, fmt.Errorf("preparing clients of cluster %s: %w", key, err)

@@ -109,7 +109,9 @@ func TestBucket(t *testing.T) {
 	web.Spec.Chart = "apps/web"
 	web.Spec.SourceRef = sourcev1.LocalHelmChartSourceReference{Kind: sourcev1.BucketKind, Name: "charts"}
 	e.create(bucket, web)
-	await(e, bucket, &sourcev1.BucketList{}, func(b *sourcev1.Bucket) bool { return broken(b, "AuthenticationFailed", "check accesskey and secretkey") })
+	await(e, bucket, &sourcev1.BucketList{}, func(b *sourcev1.Bucket) bool {
+		return broken(b, "AuthenticationFailed", "check accesskey and secretkey")
+	})
 	e.create(secret(e, "login", map[string]string{"accesskey": "a", "secretkey": "b"}))
 	change(e, bucket, func(b *sourcev1.Bucket) { b.Spec.SecretRef = &meta.LocalObjectReference{Name: "login"} })
 	data := awaitReady(e, bucket, &sourcev1.BucketList{})

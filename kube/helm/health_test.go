@@ -1,0 +1,97 @@
+package helm
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/yaml"
+)
+
+func object(t *testing.T, text string) *unstructured.Unstructured {
+	t.Helper()
+	raw, err := yaml.YAMLToJSON([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	u := &unstructured.Unstructured{}
+	if err := u.UnmarshalJSON(raw); err != nil {
+		t.Fatal(err)
+	}
+	return u
+}
+
+const unready = `
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: ns, generation: 1, creationTimestamp: "2026-01-01T00:00:00Z"}
+spec: {replicas: 1, selector: {matchLabels: {app: web}}}
+status:
+  observedGeneration: 1
+  replicas: 1
+  updatedReplicas: 1
+  conditions:
+  - {type: Available, status: "False", reason: MinimumReplicasUnavailable, lastTransitionTime: "2026-01-01T00:01:00Z"}
+  - {type: Progressing, status: "True", reason: ReplicaSetUpdated}
+`
+
+func TestJudge(t *testing.T) {
+	waiting := corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "web-b"}, Status: corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{{
+		Name: "main", State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "ImagePullBackOff", Message: "no such image"}},
+	}}}}
+	starting := corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "web-a"}, Status: corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{{
+		Name: "main", State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "ContainerCreating"}},
+	}}}}
+	ended := corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "web-c"}, Status: corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{{
+		Name: "main", State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 2, Reason: "Error"}},
+	}}}}
+	homeless := corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "web-d"}, Status: corev1.PodStatus{Conditions: []corev1.PodCondition{{
+		Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Message: "0/1 nodes are available",
+	}}}}
+	since := time.Date(2026, 1, 1, 0, 1, 0, 0, time.UTC)
+	bad := func(message string) []Problem {
+		return []Problem{{Object: "Deployment ns/web", Message: message, Since: since}}
+	}
+	tests := []struct {
+		name, why string
+		live      []Live
+		want      []Problem
+	}{
+		{"Nothing", "A release without objects has no problems.", nil, nil},
+		{"Plain", "An object without a status is as good as it gets.",
+			[]Live{{"ConfigMap ns/a", object(t, "{apiVersion: v1, kind: ConfigMap, metadata: {name: a}}"), nil}}, nil},
+		{"Gone", "Somebody deleted it; when, nobody knows.",
+			[]Live{{"ConfigMap ns/a", nil, nil}}, []Problem{{Object: "ConfigMap ns/a", Message: "it was deleted"}}},
+		{"NoPods", "Without pods, the workload's own words have to do.",
+			[]Live{{"Deployment ns/web", object(t, unready), nil}}, bad("Available: 0/1")},
+		{"Pod", "A pod that says why explains it best; one that is just starting explains nothing.",
+			[]Live{{"Deployment ns/web", object(t, unready), []corev1.Pod{waiting, starting}}},
+			bad("Available: 0/1: pod web-b, container main: ImagePullBackOff: no such image")},
+		{"Ended", "A container that ended says with which code.",
+			[]Live{{"Deployment ns/web", object(t, unready), []corev1.Pod{ended}}},
+			bad("Available: 0/1: pod web-c, container main: it ended with code 2 (Error)")},
+		{"Unscheduled", "A pod that found no node has no containers yet.",
+			[]Live{{"Deployment ns/web", object(t, unready), []corev1.Pod{homeless}}},
+			bad("Available: 0/1: pod web-d: 0/1 nodes are available")},
+		{"Failed", "A failed job will not mend by itself.",
+			[]Live{{"Job ns/j", object(t, `
+apiVersion: batch/v1
+kind: Job
+metadata: {name: j, namespace: ns, creationTimestamp: "2026-01-01T00:01:00Z"}
+status: {conditions: [{type: Failed, status: "True", reason: BackoffLimitExceeded, message: too often}]}`), nil}},
+			[]Problem{{Object: "Job ns/j", Message: "Job Failed. failed: 0/1", Since: since, Failed: true}}},
+		{"Sorted", "The same problems come in the same order.",
+			[]Live{{"B b", nil, nil}, {"A a", nil, nil}},
+			[]Problem{{Object: "A a", Message: "it was deleted"}, {Object: "B b", Message: "it was deleted"}}},
+	}
+	for _, tc := range tests {
+		t.Run(tc.name, func(t *testing.T) {
+			if diff := cmp.Diff(tc.want, Judge(tc.live)); diff != "" {
+				t.Errorf("%s (-want +got)\n%s", tc.why, diff)
+			}
+		})
+	}
+}
