@@ -18,6 +18,9 @@ const (
 // File is the name of the configuration file in the data folder.
 const File = "portico.yaml"
 
+// Started is the name of the file in the data folder that says how its plane was started.
+const Started = "plane.yaml"
+
 // Config is everything that can be set.
 type Config struct {
 	// APIVersion is config.portico.dev/v1alpha1.

@@ -27,12 +27,17 @@ const head = "apiVersion: " + config.APIVersion + "\nkind: " + config.Kind + "\n
 func TestOrder(t *testing.T) {
 	data := t.TempDir()
 	write(t, data, head+"listen: 127.0.0.1:1000\n")
+	before := t.TempDir()
+	if err := os.WriteFile(filepath.Join(before, config.Started), []byte(head+"listen: 127.0.0.1:4000\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	tests := []struct {
 		name, why string
 		from      config.Sources
 		listen    string
 	}{
 		{"Default", "Nothing is said: the documented default holds.", config.Sources{Data: t.TempDir(), Getenv: env(nil)}, "127.0.0.1:7443"},
+		{"Before", "A plane keeps its address.", config.Sources{Data: before, Getenv: env(nil)}, "127.0.0.1:4000"},
 		{"File", "The file in the data folder is found without a flag.", config.Sources{Data: data, Getenv: env(nil)}, "127.0.0.1:1000"},
 		{"FolderFromEnvironment", "PORTICO_DATA names the folder, whose file then counts.", config.Sources{Getenv: env(map[string]string{"PORTICO_DATA": data})}, "127.0.0.1:1000"},
 		{"Environment", "The environment wins over the file.", config.Sources{Data: data, Getenv: env(map[string]string{"PORTICO_LISTEN": "127.0.0.1:2000"})}, "127.0.0.1:2000"},

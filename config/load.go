@@ -25,6 +25,9 @@ type Sources struct {
 func Load(from Sources) (Config, error) {
 	c := Default(from.UID, from.Getenv)
 	c.Data = first(from.Data, from.Getenv("PORTICO_DATA"), c.Data)
+	if err := c.listenAsBefore(); err != nil {
+		return Config{}, err
+	}
 	file := from.File
 	if file == "" {
 		file = filepath.Join(c.Data, File)
@@ -42,6 +45,18 @@ func Load(from Sources) (Config, error) {
 		return Config{}, fmt.Errorf("configuration: %w", err)
 	}
 	return c, nil
+}
+
+// listenAsBefore takes over the address of the plane that was started in the data folder, so that
+// nobody has to repeat the flag, and kubeconfigs stay good.
+func (c *Config) listenAsBefore() error {
+	before := Config{}
+	file := filepath.Join(c.Data, Started)
+	if err := before.read(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("reading %s: %w", file, err)
+	}
+	c.Listen = first(before.Listen, c.Listen)
+	return nil
 }
 
 func (c *Config) read(file string) error {

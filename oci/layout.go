@@ -30,10 +30,18 @@ type descriptor struct {
 // another program replaces or adds to is served as it is now.
 type layout struct{ files fs.FS }
 
-// entry is a named manifest of the layout.
+// entry is a named manifest of the layout. Its host may be empty.
 type entry struct {
-	repository, tag string
+	host, repository, tag string
 	descriptor
+}
+
+// name is what a request asks for: a repository, and the host whose mirror the client takes us
+// for, if it says so.
+type name struct{ host, repository string }
+
+func (n name) of(e entry) bool {
+	return e.repository == n.repository && (n.host == "" || n.host == e.host)
 }
 
 func (l layout) entries() ([]entry, error) {
@@ -52,22 +60,22 @@ func (l layout) entries() ([]entry, error) {
 	}
 	var out []entry
 	for _, d := range index.Manifests {
-		if repository, tag, ok := splitReference(d.Annotations[RefName]); ok {
-			out = append(out, entry{repository, tag, d})
+		if host, repository, tag, ok := splitReference(d.Annotations[RefName]); ok {
+			out = append(out, entry{host, repository, tag, d})
 		}
 	}
 	return out, nil
 }
 
 // tags returns the sorted tags of a repository.
-func (l layout) tags(repository string) ([]string, error) {
+func (l layout) tags(wanted name) ([]string, error) {
 	all, err := l.entries()
 	if err != nil {
 		return nil, err
 	}
 	tags := []string{}
 	for _, e := range all {
-		if e.repository == repository {
+		if wanted.of(e) {
 			tags = append(tags, e.tag)
 		}
 	}
@@ -79,14 +87,14 @@ func (l layout) tags(repository string) ([]string, error) {
 }
 
 // manifest finds a manifest of the repository by tag or digest.
-func (l layout) manifest(repository, reference string) (descriptor, error) {
+func (l layout) manifest(wanted name, reference string) (descriptor, error) {
 	all, err := l.entries()
 	if err != nil {
 		return descriptor{}, err
 	}
 	known := false
 	for _, e := range all {
-		if e.repository != repository {
+		if !wanted.of(e) {
 			continue
 		}
 		known = true
@@ -128,13 +136,13 @@ func blobPath(digest string) string {
 }
 
 // splitReference splits "host/repository:tag", in which the host may be missing.
-func splitReference(ref string) (repository, tag string, ok bool) {
-	if host, rest, found := strings.Cut(ref, "/"); found && (strings.ContainsAny(host, ".:") || host == "localhost") {
-		ref = rest
+func splitReference(ref string) (host, repository, tag string, ok bool) {
+	if first, rest, found := strings.Cut(ref, "/"); found && (strings.ContainsAny(first, ".:") || first == "localhost") {
+		host, ref = first, rest
 	}
 	i := strings.LastIndexByte(ref, ':')
 	if i <= 0 || strings.ContainsRune(ref[i:], '/') || i == len(ref)-1 {
-		return "", "", false
+		return "", "", "", false
 	}
-	return ref[:i], ref[i+1:], true
+	return host, ref[:i], ref[i+1:], true
 }

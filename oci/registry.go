@@ -35,44 +35,50 @@ func (r registry) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	}
 	path = path[1:]
 	if name, ok := strings.CutSuffix(path, "/tags/list"); ok {
-		r.serveTags(w, name)
+		r.serveTags(w, asked(req, name))
 		return
 	}
 	if name, ref, ok := cutLast(path, "/manifests/"); ok {
-		r.serveManifest(w, req, name, ref)
+		r.serveManifest(w, req, asked(req, name), ref)
 		return
 	}
 	if name, digest, ok := cutLast(path, "/blobs/"); ok {
-		r.serveBlob(w, req, name, digest)
+		r.serveBlob(w, req, asked(req, name), digest)
 		return
 	}
 	refuse(w, http.StatusNotFound, "NAME_UNKNOWN", "no such path: "+req.URL.Path)
 }
 
-func (r registry) serveTags(w http.ResponseWriter, name string) {
-	tags, err := r.layout.tags(name)
+// asked is what a request is about. A client that takes us for a mirror says of which registry
+// by the parameter ns, as containerd does.
+func asked(req *http.Request, repository string) name {
+	return name{host: req.URL.Query().Get("ns"), repository: repository}
+}
+
+func (r registry) serveTags(w http.ResponseWriter, of name) {
+	tags, err := r.layout.tags(of)
 	if err != nil {
-		refuseFor(w, err, name)
+		refuseFor(w, err, of.repository)
 		return
 	}
 	writeJSON(w, struct {
 		Name string   `json:"name"`
 		Tags []string `json:"tags"`
-	}{name, tags})
+	}{of.repository, tags})
 }
 
-func (r registry) serveManifest(w http.ResponseWriter, req *http.Request, name, ref string) {
-	d, err := r.layout.manifest(name, ref)
+func (r registry) serveManifest(w http.ResponseWriter, req *http.Request, of name, ref string) {
+	d, err := r.layout.manifest(of, ref)
 	if err != nil {
-		refuseFor(w, err, name+":"+ref)
+		refuseFor(w, err, of.repository+":"+ref)
 		return
 	}
 	r.serveFile(w, req, d)
 }
 
-func (r registry) serveBlob(w http.ResponseWriter, req *http.Request, name, digest string) {
-	if _, err := r.layout.tags(name); err != nil {
-		refuseFor(w, err, name)
+func (r registry) serveBlob(w http.ResponseWriter, req *http.Request, of name, digest string) {
+	if _, err := r.layout.tags(of); err != nil {
+		refuseFor(w, err, of.repository)
 		return
 	}
 	if !digestForm.MatchString(digest) {

@@ -67,6 +67,8 @@ func TestRegistry(t *testing.T) {
 	}{
 		{why: "Clients ask first whether this is a registry.", path: "/v2/", status: 200, body: "{}\n"},
 		{why: "The host's name is not part of the repository.", path: "/v2/dns/manifests/1.2.3", status: 200, digest: w.image},
+		{why: "A mirror of that host serves it.", path: "/v2/dns/manifests/1.2.3?ns=portico.local", status: 200, digest: w.image},
+		{why: "Another registry's repository of the same name is another one.", path: "/v2/dns/manifests/1.2.3?ns=docker.io", status: 404},
 		{why: "A manifest is found by digest as well.", path: "/v2/dns/manifests/" + w.image, status: 200, digest: w.image},
 		{why: "A manifest inside an index is found by digest.", path: "/v2/dns/manifests/" + w.inner, status: 200, digest: w.inner},
 		{why: "A blob is no manifest.", path: "/v2/dns/manifests/" + w.blob, status: 404},

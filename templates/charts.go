@@ -57,10 +57,10 @@ func ReadChart(dir fs.FS) (Chart, error) {
 	}
 	var named struct{ Name, Version string }
 	if err := yaml.Unmarshal(meta, &named); err != nil {
-		return Chart{}, fmt.Errorf("Chart.yaml: %w", err)
+		return Chart{}, fmt.Errorf("reading Chart.yaml: %w", err)
 	}
 	if named.Name == "" || named.Version == "" {
-		return Chart{}, errors.New("Chart.yaml names no chart or no version")
+		return Chart{}, errors.New("no name or no version in Chart.yaml")
 	}
 	c := Chart{Name: named.Name, Version: named.Version, Meta: meta}
 	err = fs.WalkDir(dir, ".", func(name string, d fs.DirEntry, err error) error {

@@ -1,6 +1,7 @@
 package templates
 
 import (
+	"strings"
 	"time"
 
 	fluxmeta "github.com/fluxcd/pkg/apis/meta"
@@ -38,8 +39,8 @@ type Params struct {
 	CA []byte
 }
 
-// ReleaseName is the name of the Release of a version.
-func ReleaseName(version string) string { return "kcm-" + Dashed(version) }
+// ReleaseName is the name of the Release of a version, as k0rdent makes it: v1.2.3 is kcm-1-2-3.
+func ReleaseName(version string) string { return "kcm-" + Dashed(strings.TrimPrefix(version, "v")) }
 
 // Objects returns all objects that a management plane has from the start, in the order in which
 // they refer to each other. Each carries its apiVersion and kind.
