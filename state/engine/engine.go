@@ -14,7 +14,8 @@ type Engine interface {
 	Name() string
 
 	// Refuse returns what of set this engine cannot do, with field paths relative to the
-	// ServiceSet: nothing is ever ignored in silence. It is pure.
+	// ServiceSet: nothing is ever ignored in silence. What stands below spec.services[i]
+	// concerns that service alone, the i-th of the set. It is pure.
 	Refuse(set Set) field.ErrorList
 
 	// Apply tells the engine what should be on the target from now on, and returns how
@@ -27,11 +28,17 @@ type Engine interface {
 	// single service, and that a target does not answer, stands in the report.
 	Apply(ctx context.Context, set Set) (Report, error)
 
-	// Remove tells the engine that nothing of the set should be on the target any more, in
-	// the reverse order of its dependencies, and returns how that stands. It needs nothing
-	// but the reference: neither templates nor charts. The report is Gone when the last
-	// trace is; removing what never was is Gone at once.
-	Remove(ctx context.Context, ref Ref) (Report, error)
+	// Remove tells the engine that nothing of the set should be on the target any more, and
+	// returns how that stands. It needs neither templates nor charts, and works as well in an
+	// engine that never heard of the set. The report is Gone when the last trace is; what
+	// never was is Gone as soon as the target says so.
+	//
+	// Errors are those of Apply. fleet.ErrNotYet does not mean that nothing is there.
+	Remove(ctx context.Context, what Removal) (Report, error)
+
+	// Forget tells the engine that nobody asks about the set any more: work on it ends, the
+	// target stays as it is. Forgetting what is not known does nothing.
+	Forget(set types.NamespacedName)
 
 	// Changes delivers the reference of each set whose report has changed since it was
 	// returned last. It is one channel for the engine's whole life; references that wait
@@ -48,6 +55,14 @@ type Ref struct {
 	Set types.NamespacedName
 	// Target is where its services run.
 	Target Target
+}
+
+// Removal is a set that should be gone.
+type Removal struct {
+	Ref
+	// DependsOn says for services of the set what they depend on, as far as that is known:
+	// they go in the reverse order.
+	DependsOn map[Key][]Key
 }
 
 // Target is a cluster that services are installed on.
@@ -97,10 +112,16 @@ type Service struct {
 	Values string
 	// Options are the installation options of a chart.
 	Options Options
-	// DependsOn are services of the same set that must be Deployed in their wanted version first.
+	// DependsOn are services of the same set that must be Deployed in their wanted version
+	// before this one is installed or upgraded. What is deployed already goes on reporting
+	// how it stands.
 	DependsOn []Key
 	// Uninstall keeps the service listed, but off the target.
 	Uninstall bool
+	// NotYet, where it is not empty, is what has to happen before the service can be installed
+	// as wanted: for example its chart is still on its way. The engine leaves the target as it
+	// is and reports Pending with this sentence.
+	NotYet string
 	// Problem, where it is not empty, is why the service cannot be installed as wanted: for
 	// example its template is not valid. The engine leaves the target as it is and reports
 	// Failed with this sentence; the other services go on.
@@ -142,6 +163,9 @@ type State string
 
 // The states of a service.
 const (
+	// Unseen means that this engine has not looked yet, because it has just been started:
+	// what was reported before still counts. It says so only of what it may have made itself.
+	Unseen State = ""
 	// Pending means that nothing was done yet; the message says what it waits for.
 	Pending State = "Pending"
 	// Provisioning means that it is being installed or upgraded, or is not healthy yet.
@@ -161,13 +185,14 @@ type ServiceReport struct {
 	Key      Key
 	Kind     Kind
 	Template string
-	// Version is the version that is on the target: empty if none is.
+	// Version is the version that is on the target, in the user's word for it: empty if none
+	// is, or none that this engine knows.
 	Version string
 	State   State
 	// Message is a sentence for the reader; empty where State says all. It does not change
 	// while nothing changes.
 	Message string
-	// Since is when State became what it is.
+	// Since is when State became what it is, as far as this engine has seen it.
 	Since time.Time
 	// Digest identifies what was deployed last: chart and values.
 	Digest string

@@ -9,6 +9,8 @@ type Policy struct {
 	// Priority decides between two sets that want the same release: the higher wins.
 	Priority int32
 	// StopOnConflict and StopOnError end the pass over a set at the first conflict or failure.
+	// An engine that works on services one by one has no pass to end: there a failure holds
+	// back what depends on it, and nothing else.
 	StopOnConflict, StopOnError bool
 	// LeaveOnRemove keeps the services on the target when the set goes.
 	LeaveOnRemove bool

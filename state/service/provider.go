@@ -7,6 +7,8 @@ import (
 	kcm "portico.dev/portico/api/kcm/v1beta1"
 )
 
+//lint:file-ignore SA1019 k0rdent's users still write the deprecated fields
+
 // Config is the configuration of k0rdent's built-in adapter, as it stands in
 // provider.config. Keys that only name an engine's own features are kept by the engine.
 type Config struct {
@@ -18,6 +20,7 @@ type Config struct {
 	Priority              int32                     `json:"priority,omitempty"`
 	StopOnConflict        bool                      `json:"stopOnConflict,omitempty"`
 	Reload                bool                      `json:"reloader,omitempty"`
+	ReloadAsDocumented    bool                      `json:"reload,omitempty"` // k0rdent's documents call it so
 	ContinueOnError       bool                      `json:"continueOnError,omitempty"`
 	StopMatchingBehavior  string                    `json:"stopMatchingBehavior,omitempty"`
 	MaxConsecutiveFailure *int32                    `json:"maxConsecutiveFailures,omitempty"`

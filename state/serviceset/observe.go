@@ -2,6 +2,7 @@ package serviceset
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -12,11 +13,17 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	kcm "portico.dev/portico/api/kcm/v1beta1"
+	"portico.dev/portico/fleet"
 	"portico.dev/portico/state/engine"
 )
 
 func (c *Controller) observe(ctx context.Context, set *kcm.ServiceSet) (Observed, error) {
 	saw := Observed{Templates: map[string]Template{}, Values: map[string][]string{}}
+	owner, err := c.cluster(ctx, set)
+	if err != nil {
+		return saw, err
+	}
+	saw.DependsOn = dependenciesOf(set, owner)
 	for _, svc := range set.Spec.Services {
 		if err := c.observeTemplate(ctx, set.Namespace, svc.Template, saw); err != nil {
 			return saw, err
@@ -27,6 +34,48 @@ func (c *Controller) observe(ctx context.Context, set *kcm.ServiceSet) (Observed
 			}
 		}
 	}
+	return saw, nil
+}
+
+// cluster returns the ClusterDeployment of a ServiceSet, nil if there is none.
+func (c *Controller) cluster(ctx context.Context, set *kcm.ServiceSet) (*kcm.ClusterDeployment, error) {
+	if set.Spec.Provider.SelfManagement {
+		return nil, nil
+	}
+	var d kcm.ClusterDeployment
+	err := c.kube.Get(ctx, client.ObjectKey{Namespace: set.Namespace, Name: set.Spec.Cluster}, &d)
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading ClusterDeployment %s/%s: %w", set.Namespace, set.Spec.Cluster, err)
+	}
+	return &d, nil
+}
+
+// dependenciesOf are those between the ClusterDeployment's own services.
+func dependenciesOf(set *kcm.ServiceSet, owner *kcm.ClusterDeployment) map[engine.Key][]engine.Key {
+	if owner == nil || set.Spec.MultiClusterService != "" {
+		return nil
+	}
+	return dependencies(owner.Spec.ServiceSpec.Services)
+}
+
+// depart asks the engine to remove the services of a ServiceSet, and sees how that stands. It
+// needs neither the templates nor the values of the services.
+func (c *Controller) depart(ctx context.Context, set *kcm.ServiceSet, owner *kcm.ClusterDeployment) (Departure, error) {
+	saw := Departure{Cluster: Cluster{Exists: set.Spec.Provider.SelfManagement || owner != nil}}
+	if owner != nil && owner.DeletionTimestamp != nil {
+		saw.Cluster.Deleting = owner.DeletionTimestamp.Time
+	}
+	report, err := c.engine.Remove(ctx, engine.Removal{Ref: RefOf(set), DependsOn: dependenciesOf(set, owner)})
+	if _, known := fleet.NextOf(err); !known {
+		return saw, err
+	}
+	if err != nil {
+		saw.Problem, saw.NoAddress = fleet.Sentence(err), errors.Is(err, fleet.ErrNotYet)
+	}
+	saw.Report, saw.Now = report, c.clock()
 	return saw, nil
 }
 

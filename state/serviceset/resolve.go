@@ -1,13 +1,16 @@
 package serviceset
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	kcm "portico.dev/portico/api/kcm/v1beta1"
 	"portico.dev/portico/fleet"
@@ -16,6 +19,8 @@ import (
 	"portico.dev/portico/state/service"
 )
 
+//lint:file-ignore SA1019 k0rdent's users still write the deprecated fields
+
 // Observed is what a ServiceSet is resolved from.
 type Observed struct {
 	// Templates are the ServiceTemplates that exist, by name.
@@ -23,6 +28,8 @@ type Observed struct {
 	// Values are the documents of ConfigMaps and Secrets that exist, in the order of their
 	// keys, by "<kind>/<name>".
 	Values map[string][]string
+	// DependsOn says which services depend on which: a ServiceSet does not say it itself.
+	DependsOn map[engine.Key][]engine.Key
 }
 
 // Template is a ServiceTemplate with what its chart's source has fetched.
@@ -43,6 +50,47 @@ func RefOf(set *kcm.ServiceSet) engine.Ref {
 	return engine.Ref{Set: types.NamespacedName{Namespace: set.Namespace, Name: set.Name}, Target: target}
 }
 
+// dependencies are those that the owner of a ServiceSet asks for.
+func dependencies(services []kcm.Service) map[engine.Key][]engine.Key {
+	out := map[engine.Key][]engine.Key{}
+	for _, svc := range services {
+		for _, dep := range svc.DependsOn {
+			key := service.KeyOf(svc.Namespace, svc.Name)
+			out[key] = append(out[key], service.KeyOf(dep.Namespace, dep.Name))
+		}
+	}
+	return out
+}
+
+// Blame puts what an engine refuses where it belongs: what concerns one service alone becomes
+// that service's problem, so that the others go on; an error means the whole set. It is pure.
+func Blame(set engine.Set, refused field.ErrorList) (engine.Set, error) {
+	set.Services = slices.Clone(set.Services)
+	var whole field.ErrorList
+	for _, r := range refused {
+		i := concerns(set.Services, r.Field)
+		if i < 0 {
+			whole = append(whole, r)
+			continue
+		}
+		set.Services[i].Problem = cmp.Or(set.Services[i].Problem, r.ErrorBody())
+	}
+	if len(whole) > 0 {
+		return set, fmt.Errorf("%w: %w", fleet.ErrInvalid, whole.ToAggregate())
+	}
+	return set, nil
+}
+
+// concerns is the index of the service that a field belongs to, -1 if it belongs to none.
+func concerns(services []engine.Service, path string) int {
+	for i := range services {
+		if strings.HasPrefix(path, field.NewPath("spec", "services").Index(i).String()+".") {
+			return i
+		}
+	}
+	return -1
+}
+
 // Resolve turns a ServiceSet into what an engine is given. It is pure. What is wrong with one
 // service becomes that service's problem; an error means that the whole set is wrong.
 func Resolve(set *kcm.ServiceSet, saw Observed) (engine.Set, error) {
@@ -53,7 +101,7 @@ func Resolve(set *kcm.ServiceSet, saw Observed) (engine.Set, error) {
 	_, paused := set.Annotations[kcm.ServiceSetPausedAnnotation]
 	out := engine.Set{Ref: RefOf(set), Policy: policy, Paused: paused}
 	for _, svc := range set.Spec.Services {
-		out.Services = append(out.Services, resolveService(svc, saw))
+		out.Services = append(out.Services, resolveService(set.Namespace, svc, saw))
 	}
 	slices.SortFunc(out.Services, func(a, b engine.Service) int {
 		return cmp.Or(cmp.Compare(a.Key.Namespace, b.Key.Namespace), cmp.Compare(a.Key.Name, b.Key.Name))
@@ -61,12 +109,13 @@ func Resolve(set *kcm.ServiceSet, saw Observed) (engine.Set, error) {
 	return out, nil
 }
 
-func resolveService(svc kcm.ServiceWithValues, saw Observed) engine.Service {
+func resolveService(namespace string, svc kcm.ServiceWithValues, saw Observed) engine.Service {
 	out := engine.Service{
 		Key: service.KeyOf(svc.Namespace, svc.Name), Kind: engine.Helm,
 		Template: svc.Template, Version: cmp.Or(svc.Version, svc.Template),
-		Uninstall: svc.HelmAction != nil && *svc.HelmAction == kcm.HelmUninstall,
+		Uninstall: uninstalled(svc),
 	}
+	out.DependsOn = saw.DependsOn[out.Key]
 	template, ok := saw.Templates[svc.Template]
 	if ok {
 		out.Kind, out.Source = template.Kind, template.Source
@@ -76,15 +125,17 @@ func resolveService(svc kcm.ServiceWithValues, saw Observed) engine.Service {
 	case out.Uninstall:
 		return out // nothing of what an installation needs is needed
 	case !ok:
-		out.Problem = fmt.Sprintf("ServiceTemplate %q does not exist in the namespace of the ServiceSet: create it, or name another", svc.Template)
+		out.Problem = fmt.Sprintf("ServiceTemplate %q does not exist in namespace %q: create it there, since a service takes no template of another namespace, or name another", svc.Template, namespace)
+	case !template.Valid && template.ValidationError == "":
+		out.NotYet = fmt.Sprintf("ServiceTemplate %q has not been looked at yet", svc.Template)
 	case !template.Valid:
-		out.Problem = fmt.Sprintf("ServiceTemplate %q is not valid: %s", svc.Template, cmp.Or(template.ValidationError, "it has not been looked at yet"))
+		out.Problem = fmt.Sprintf("ServiceTemplate %q is not valid: %s", svc.Template, template.ValidationError)
 	case template.Source.Digest == "":
-		out.Problem = fmt.Sprintf("the chart of ServiceTemplate %q has not been fetched yet", svc.Template)
+		out.NotYet = fmt.Sprintf("the chart of ServiceTemplate %q has not been fetched yet", svc.Template)
 	}
 	values, err := mergeValues(svc, saw)
 	if err != nil && out.Problem == "" {
-		out.Problem = err.Error()
+		out.Problem = fleet.Sentence(err)
 	}
 	out.Values = values
 	return out
@@ -123,14 +174,22 @@ func mergeValues(svc kcm.ServiceWithValues, saw Observed) (string, error) {
 func policyOf(provider kcm.StateManagementProviderConfig) (engine.Policy, error) {
 	config := service.Config{SyncMode: kcm.SyncContinuous, Priority: 100}
 	if provider.Config != nil && len(provider.Config.Raw) > 0 {
-		if err := json.Unmarshal(provider.Config.Raw, &config); err != nil {
+		decoder := json.NewDecoder(bytes.NewReader(provider.Config.Raw))
+		decoder.DisallowUnknownFields()
+		if err := decoder.Decode(&config); err != nil {
 			return engine.Policy{}, fmt.Errorf("reading spec.provider.config: %w: %w", fleet.ErrInvalid, err)
 		}
+	}
+	switch {
+	case len(config.TemplateResourceRefs) > 0:
+		return engine.Policy{}, unsupported("templateResourceRefs")
+	case len(config.PolicyRefs) > 0:
+		return engine.Policy{}, unsupported("policyRefs")
 	}
 	policy := engine.Policy{
 		Sync: engine.SyncMode(config.SyncMode), Priority: config.Priority,
 		StopOnConflict: config.StopOnConflict, StopOnError: !config.ContinueOnError,
-		LeaveOnRemove: config.StopMatchingBehavior == "LeavePolicies", Reload: config.Reload,
+		LeaveOnRemove: config.StopMatchingBehavior == "LeavePolicies", Reload: config.Reload || config.ReloadAsDocumented,
 	}
 	for _, s := range config.DriftIgnore {
 		policy.DriftIgnored = append(policy.DriftIgnored, selectorOf(s))
@@ -143,6 +202,10 @@ func policyOf(provider kcm.StateManagementProviderConfig) (engine.Policy, error)
 		policy.DriftExcluded = append(policy.DriftExcluded, exclusion)
 	}
 	return policy, nil
+}
+
+func unsupported(field string) error {
+	return fmt.Errorf("reading spec.provider.config.%s: %w: Portico cannot do this: take the field out", field, fleet.ErrInvalid)
 }
 
 func selectorOf(s kcm.PatchSelector) engine.Selector {

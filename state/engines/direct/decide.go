@@ -40,6 +40,9 @@ type facts struct {
 	release *helm.State
 	// wanted is the digest of the wanted release, empty while its chart is not read.
 	wanted string
+	// seen says that the service's state was known before: until it is, one that this engine
+	// may have installed in an earlier life is not called anything.
+	seen bool
 	// health is nil until somebody looked.
 	health *health
 	// attempts counts the failures in a row of what is wanted; lastFailure is the latest.
@@ -51,6 +54,9 @@ type facts struct {
 type health struct {
 	ready   bool
 	message string
+	// at is when somebody looked, looks how often in a row it was not ready.
+	at    time.Time
+	looks int
 }
 
 type failure struct {
@@ -68,29 +74,40 @@ func decide(svc engine.Service, saw facts, done func(engine.Key) bool) step {
 		return decideGone(saw)
 	case svc.Problem != "":
 		return step{do: rest, state: engine.Failed, message: svc.Problem}
-	}
-	if waits := undone(svc.DependsOn, done); len(waits) > 0 {
-		return step{do: rest, state: engine.Pending, message: "waits until " + strings.Join(waits, ", ") + " is deployed"}
-	}
-	switch {
-	case saw.attempts > 0 && !asWanted(saw):
-		again := apply
-		if saw.wanted == "" {
-			again = load
-		}
-		return retry(saw, again, engine.Failed)
+	case svc.NotYet != "":
+		return step{do: rest, state: engine.Pending, message: svc.NotYet}
 	case saw.wanted == "":
-		return step{do: load, state: engine.Pending, message: "fetching the chart"}
+		return decideLoad(saw)
 	case asWanted(saw):
 		return decideHealth(saw)
 	}
+	// Only a change waits for others: what is there as wanted goes on running, whatever
+	// becomes of them.
+	if waits := undone(svc.DependsOn, done); len(waits) > 0 {
+		return step{do: rest, state: engine.Pending, message: "waits until " + strings.Join(waits, ", ") + " is deployed"}
+	}
+	if saw.attempts > 0 {
+		return retry(saw, apply, engine.Failed)
+	}
 	return step{do: apply, state: engine.Provisioning, message: applying(saw)}
+}
+
+func decideLoad(saw facts) step {
+	switch {
+	case saw.attempts > 0:
+		return retry(saw, load, engine.Failed)
+	case saw.release == nil:
+		return step{do: load, state: engine.Pending, message: "reading the chart"}
+	case !saw.seen:
+		return step{do: load, state: engine.Unseen}
+	}
+	return step{do: load, state: engine.Provisioning, message: "reading the chart"}
 }
 
 // decideGone is the policy for a service that should not be on the target.
 func decideGone(saw facts) step {
 	switch {
-	case saw.release == nil || saw.release.Status == helm.Uninstalled:
+	case saw.release == nil:
 		return step{do: rest, state: engine.Deleted}
 	case saw.attempts > 0:
 		return retry(saw, remove, engine.Deleting)
@@ -100,12 +117,26 @@ func decideGone(saw facts) step {
 
 func decideHealth(saw facts) step {
 	switch {
+	case saw.health == nil && !saw.seen:
+		return step{do: look, state: engine.Unseen}
 	case saw.health == nil:
 		return step{do: look, state: engine.Provisioning, message: "checking what was installed"}
-	case !saw.health.ready:
-		return step{do: rest, state: engine.Provisioning, message: saw.health.message}
+	case saw.health.ready:
+		return step{do: rest, state: engine.Deployed}
 	}
-	return step{do: rest, state: engine.Deployed}
+	s := step{do: rest, state: engine.Provisioning, message: saw.health.message}
+	if s.at = saw.health.again(); !saw.now.Before(s.at) {
+		s.do, s.at = look, time.Time{}
+	}
+	return s
+}
+
+// again is when to look at what is not ready, although nothing was heard: not every object
+// whose change matters is watched. One second later at first, then twice as long each time, at
+// most half a minute.
+func (h health) again() time.Time {
+	const first, most = time.Second, 30 * time.Second
+	return h.at.Add(min(first<<min(max(h.looks-1, 0), 10), most))
 }
 
 // retry says when what failed is tried again: after five seconds, then twice as long each time,
@@ -126,8 +157,17 @@ func backoff(attempts int) time.Duration {
 	return min(first<<min(max(attempts-1, 0), 10), most)
 }
 
+// pause is the step for a set whose target is left as it is: it is looked at, and that is all.
+func pause(s step) step {
+	if s.do != apply && s.do != remove {
+		return s
+	}
+	words := map[action]string{apply: "the set is paused; it would be installed or upgraded", remove: "the set is paused; it would be removed"}
+	return step{do: rest, state: engine.Pending, message: words[s.do]}
+}
+
 func asWanted(saw facts) bool {
-	return saw.release != nil && saw.release.Status == helm.Deployed && saw.release.Digest == saw.wanted
+	return saw.wanted != "" && saw.release != nil && saw.release.Status == helm.Deployed && saw.release.Digest == saw.wanted
 }
 
 func applying(saw facts) string {
@@ -146,4 +186,12 @@ func undone(keys []engine.Key, done func(engine.Key) bool) []string {
 	}
 	slices.Sort(waits)
 	return waits
+}
+
+// sooner is the earlier of two times; zero means never.
+func sooner(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
 }

@@ -4,9 +4,8 @@ import (
 	"context"
 	"fmt"
 	"sync"
-	"time"
 
-	"k8s.io/apimachinery/pkg/util/validation/field"
+	"k8s.io/apimachinery/pkg/types"
 
 	"portico.dev/portico/fleet"
 	"portico.dev/portico/kube/helm"
@@ -15,17 +14,20 @@ import (
 
 // Cluster is what the engine needs of one target. It is safe for concurrent use.
 type Cluster interface {
-	// List returns the releases whose records carry the label, by namespace and name.
+	// List returns the releases whose records carry the label, by namespace and name. It
+	// ends soon, even if the cluster does not answer.
 	List(ctx context.Context, label, value string) (map[engine.Key]helm.State, error)
 	// Apply makes a release as wanted; see helm.Releases.
 	Apply(ctx context.Context, want helm.Wanted) (helm.State, error)
 	// Remove takes a release away; see helm.Releases.
 	Remove(ctx context.Context, namespace, name string, o helm.RemoveOptions) error
-	// Health says which objects of a release do not run; none means that all do.
+	// Health says which objects of a release do not run; none means that all do. It ends
+	// soon, even if the cluster does not answer.
 	Health(ctx context.Context, namespace, name string) ([]helm.Problem, error)
-	// Watch calls changed whenever a workload of the target has changed, until ctx ends.
-	// It outlives broken connections.
-	Watch(ctx context.Context, changed func())
+	// Watch calls changed whenever a workload of the cluster has changed, or may have, and
+	// lost whenever the cluster does not answer, until ctx ends. It outlives broken
+	// connections.
+	Watch(ctx context.Context, changed func(), lost func(error))
 }
 
 // Clusters finds targets.
@@ -34,6 +36,8 @@ type Clusters interface {
 	// the same. It returns fleet.ErrNotYet while they are not known. It asks nothing of the
 	// target.
 	Cluster(ctx context.Context, target engine.Target) (Cluster, error)
+	// Forget says that nothing runs on the target any more that the engine looks after.
+	Forget(target engine.Target)
 }
 
 // Charts reads charts.
@@ -48,7 +52,7 @@ type Engine struct {
 	clusters Clusters
 	charts   Charts
 	clock    fleet.Clock
-	changes  *changes
+	notices  *engine.Notices
 
 	mu      sync.Mutex
 	workers map[engine.Target]*worker
@@ -59,44 +63,35 @@ var _ engine.Engine = (*Engine)(nil)
 
 // New returns the engine. Nothing happens on a target before Start.
 func New(clusters Clusters, charts Charts, clock fleet.Clock) *Engine {
-	return &Engine{clusters: clusters, charts: charts, clock: clock, changes: newChanges(), workers: map[engine.Target]*worker{}}
+	return &Engine{clusters: clusters, charts: charts, clock: clock, notices: engine.NewNotices(), workers: map[engine.Target]*worker{}}
 }
 
 // Name implements engine.Engine.
 func (e *Engine) Name() string { return "direct" }
 
-// Refuse implements engine.Engine.
-func (e *Engine) Refuse(set engine.Set) field.ErrorList {
-	var errs field.ErrorList
-	for i, svc := range set.Services {
-		if svc.Kind != engine.Helm {
-			path := field.NewPath("spec", "services").Index(i).Child("template")
-			errs = append(errs, field.Invalid(path, svc.Template, fmt.Sprintf("the engine direct installs Helm charts, not templates of type %s", svc.Kind)))
-		}
-	}
-	return errs
-}
-
 // Apply implements engine.Engine.
-func (e *Engine) Apply(ctx context.Context, set engine.Set) (engine.Report, error) {
-	w, err := e.worker(ctx, set.Target)
-	if err != nil {
-		return engine.Report{}, err
-	}
-	return w.want(set), nil
+func (e *Engine) Apply(ctx context.Context, set engine.Set) (report engine.Report, err error) {
+	err = e.on(ctx, set.Target, func(w *worker) { report = w.want(set) })
+	return report, err
 }
 
 // Remove implements engine.Engine.
-func (e *Engine) Remove(ctx context.Context, ref engine.Ref) (engine.Report, error) {
-	w, err := e.worker(ctx, ref.Target)
-	if err != nil {
-		return engine.Report{}, err
+func (e *Engine) Remove(ctx context.Context, what engine.Removal) (report engine.Report, err error) {
+	err = e.on(ctx, what.Target, func(w *worker) { report = w.drop(what) })
+	return report, err
+}
+
+// Forget implements engine.Engine.
+func (e *Engine) Forget(set types.NamespacedName) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, w := range e.workers {
+		w.leave(set)
 	}
-	return w.drop(ref), nil
 }
 
 // Changes implements engine.Engine.
-func (e *Engine) Changes() <-chan engine.Ref { return e.changes.out }
+func (e *Engine) Changes() <-chan engine.Ref { return e.notices.C() }
 
 // Start implements engine.Engine.
 func (e *Engine) Start(ctx context.Context) error {
@@ -106,15 +101,16 @@ func (e *Engine) Start(ctx context.Context) error {
 		go w.loop(ctx)
 	}
 	e.mu.Unlock()
-	e.changes.deliver(ctx)
+	e.notices.Deliver(ctx)
 	return nil
 }
 
-// worker returns the target's worker, and hands it the cluster as it is known now.
-func (e *Engine) worker(ctx context.Context, target engine.Target) (*worker, error) {
+// on has the target's worker do something that does not block. The worker gets the cluster as
+// it is known now, and it cannot end before it has heard what is wanted of it.
+func (e *Engine) on(ctx context.Context, target engine.Target, do func(*worker)) error {
 	cluster, err := e.clusters.Cluster(ctx, target)
 	if err != nil {
-		return nil, fmt.Errorf("finding cluster %s: %w", target, err)
+		return fmt.Errorf("finding cluster %s: %w", target, err)
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -127,76 +123,22 @@ func (e *Engine) worker(ctx context.Context, target engine.Target) (*worker, err
 		}
 	}
 	w.connect(cluster)
-	return w, nil
+	do(w)
+	return nil
 }
 
-// forget ends a worker that has nothing left to do.
-func (e *Engine) forget(w *worker) bool {
+// retire ends a worker that has nothing left to do.
+func (e *Engine) retire(w *worker) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if len(w.sets) > 0 {
+	if len(w.sets) > 0 || w.running > 0 {
 		return false
 	}
 	delete(e.workers, w.target)
+	e.clusters.Forget(w.target)
 	return true
-}
-
-// changes merges references that nobody has read yet.
-type changes struct {
-	out  chan engine.Ref
-	more chan struct{}
-
-	mu      sync.Mutex
-	waiting []engine.Ref
-	queued  map[engine.Ref]bool
-}
-
-func newChanges() *changes {
-	return &changes{out: make(chan engine.Ref), more: make(chan struct{}, 1), queued: map[engine.Ref]bool{}}
-}
-
-func (c *changes) add(ref engine.Ref) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.queued[ref] {
-		return
-	}
-	c.queued[ref] = true
-	c.waiting = append(c.waiting, ref)
-	poke(c.more)
-}
-
-func (c *changes) deliver(ctx context.Context) {
-	for {
-		ref, ok := c.next()
-		if !ok {
-			select {
-			case <-c.more:
-				continue
-			case <-ctx.Done():
-				return
-			}
-		}
-		select {
-		case c.out <- ref:
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-func (c *changes) next() (engine.Ref, bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if len(c.waiting) == 0 {
-		return engine.Ref{}, false
-	}
-	ref := c.waiting[0]
-	c.waiting = c.waiting[1:]
-	delete(c.queued, ref)
-	return ref, true
 }
 
 func poke(c chan struct{}) {
@@ -204,12 +146,4 @@ func poke(c chan struct{}) {
 	case c <- struct{}{}:
 	default:
 	}
-}
-
-// sooner is the earlier of two times; zero means never.
-func sooner(a, b time.Time) time.Time {
-	if a.IsZero() || !b.IsZero() && b.Before(a) {
-		return b
-	}
-	return a
 }

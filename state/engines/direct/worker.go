@@ -3,7 +3,6 @@ package direct
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"maps"
 	"reflect"
 	"slices"
@@ -12,13 +11,17 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 
-	"portico.dev/portico/fleet"
 	"portico.dev/portico/kube/helm"
 	"portico.dev/portico/state/engine"
 )
 
-// atOnce is how many operations run on one target at the same time.
-const atOnce = 4
+const (
+	// atOnce is how many releases are worked on at the same time on one target.
+	atOnce = 8
+	// calm is how long we look away after we have looked because something moved: a rollout
+	// is many small changes.
+	calm = 500 * time.Millisecond
+)
 
 // worker looks after one target. Its loop plans and never blocks; operations run beside it and
 // wake it when they end.
@@ -29,15 +32,19 @@ type worker struct {
 
 	mu      sync.Mutex
 	cluster Cluster
-	// unwatch ends the watch on the cluster.
-	unwatch     context.CancelFunc
-	watched     Cluster
-	running     int
-	sets        map[types.NamespacedName]*set
-	unreachable *engine.Unreachable
+	// unwatch ends the watch on the watched cluster.
+	unwatch context.CancelFunc
+	watched Cluster
+	// running counts operations, working those of them that change releases.
+	running, working int
+	sets             map[types.NamespacedName]*set
+	unreachable      *engine.Unreachable
 	// tries counts failures in a row to reach the target; again is when to try next.
 	tries int
 	again time.Time
+	// stirred says that something on the target has moved; calmed when we may look at it.
+	stirred bool
+	calmed  time.Time
 }
 
 // set is one ServiceSet on the target.
@@ -45,36 +52,60 @@ type set struct {
 	ref      engine.Ref
 	want     engine.Set
 	removing bool
-	// listed says that the releases of the set were read from the target; listing that they
-	// are being read.
-	listed, listing bool
-	services        map[engine.Key]*service
-	report          engine.Report
+	// listed says that the releases of the set were read from the target since it answers;
+	// dated that they may have changed; listing that they are being read, tardy that what is
+	// being read was asked for too early to count.
+	listed, dated, listing, tardy bool
+	services                      map[engine.Key]*service
+	report                        engine.Report
 }
 
 // service is what is known of one service of a set.
 type service struct {
 	facts
-	busy bool
-	// stale says that the health may be another one by now.
-	stale bool
+	// busy says that an operation is under way, changing that it is one which changes the
+	// release; stop breaks it off.
+	busy, changing bool
+	stop           context.CancelFunc
+	// watching says that somebody looks how an operation goes, accompanied how that was done
+	// so far, and doing what was seen.
+	watching    bool
+	accompanied health
+	doing       string
+	// stale says that the health may be another one by now; moved that the release was changed
+	// after the list of releases was asked for.
+	stale, moved bool
+	// doubted records a failure once it is known that it is not the target's.
+	doubted func()
 	// input is what helm, and the digest of what is wanted, were made from.
 	input  engine.Service
 	helm   helm.Wanted
 	stands step
 	since  time.Time
+	// version is what is deployed, in the user's word.
+	version string
 }
 
 func newWorker(e *Engine, target engine.Target) *worker {
 	return &worker{engine: e, target: target, wake: make(chan struct{}, 1), sets: map[types.NamespacedName]*set{}}
 }
 
+// connect takes the cluster as it is known now. Another address or other credentials may mean
+// another cluster: what was known is read again.
 func (w *worker) connect(c Cluster) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.cluster != c {
-		w.cluster, w.tries, w.again = c, 0, time.Time{}
-		poke(w.wake)
+	if w.cluster == c {
+		return
+	}
+	w.cluster, w.tries, w.again = c, 0, time.Time{}
+	w.relist()
+	poke(w.wake)
+}
+
+func (w *worker) relist() {
+	for _, s := range w.sets {
+		s.unlist()
 	}
 }
 
@@ -85,27 +116,44 @@ func (w *worker) want(wanted engine.Set) engine.Report {
 	s := w.set(wanted.Ref)
 	if s.removing || !reflect.DeepEqual(s.want, wanted) {
 		s.want, s.removing = wanted, false
-		w.settle(s)
-		poke(w.wake)
+		w.replan(s)
 	}
 	return s.report
 }
 
 // drop records that nothing of the set should be on the target.
-func (w *worker) drop(ref engine.Ref) engine.Report {
+func (w *worker) drop(what engine.Removal) engine.Report {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	s := w.set(ref)
+	s := w.set(what.Ref)
 	if !s.removing {
 		s.removing = true
-		poke(w.wake)
+		for key, needs := range what.DependsOn {
+			s.service(key).input.DependsOn = needs
+		}
+		w.replan(s)
 	}
 	report := s.report
 	if report.Gone {
-		delete(w.sets, ref.Set)
+		delete(w.sets, what.Set)
 		poke(w.wake)
 	}
 	return report
+}
+
+// leave forgets a set.
+func (w *worker) leave(name types.NamespacedName) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	s := w.sets[name]
+	if s == nil {
+		return
+	}
+	for _, svc := range s.services {
+		svc.breakOff()
+	}
+	delete(w.sets, name)
+	poke(w.wake)
 }
 
 func (w *worker) set(ref engine.Ref) *set {
@@ -117,6 +165,26 @@ func (w *worker) set(ref engine.Ref) *set {
 	return s
 }
 
+// replan makes the report speak of what is wanted now, and breaks off work on what is not
+// wanted any more.
+func (w *worker) replan(s *set) {
+	for key, svc := range s.services {
+		wanted, ok := s.wants(key)
+		if ok && !differs(svc.input, wanted) {
+			continue
+		}
+		svc.breakOff()
+		if svc.stands.state == engine.Deployed {
+			// It may be a while before the change can be made, and nobody shall take what is
+			// there for what is wanted now.
+			svc.stand(step{do: rest, state: engine.Provisioning, message: "the change is about to be made"}, w.clock())
+		}
+	}
+	w.decideAll(s)
+	s.report = s.fold(w.unreachable)
+	poke(w.wake)
+}
+
 // loop plans whenever something has changed, or is due.
 func (w *worker) loop(ctx context.Context) {
 	defer w.disconnect()
@@ -124,7 +192,7 @@ func (w *worker) loop(ctx context.Context) {
 	defer timer.Stop()
 	for {
 		if due := w.pass(ctx); !due.IsZero() {
-			timer.Reset(max(due.Sub(w.engine.clock()), time.Millisecond))
+			timer.Reset(max(due.Sub(w.clock()), time.Millisecond))
 		}
 		select {
 		case <-w.wake:
@@ -132,7 +200,7 @@ func (w *worker) loop(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		if w.engine.forget(w) {
+		if w.engine.retire(w) {
 			return
 		}
 	}
@@ -151,7 +219,7 @@ func (w *worker) disconnect() {
 func (w *worker) pass(ctx context.Context) time.Time {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	now := w.engine.clock()
+	now := w.clock()
 	if now.Before(w.again) {
 		for _, s := range w.sets {
 			w.settle(s)
@@ -159,9 +227,9 @@ func (w *worker) pass(ctx context.Context) time.Time {
 		return w.again
 	}
 	w.watch(ctx)
-	var due time.Time
+	due := w.settleDown(now)
 	for _, key := range slices.SortedFunc(maps.Keys(w.sets), compareKeys) {
-		due = sooner(due, w.passSet(ctx, w.sets[key], now))
+		due = sooner(due, w.passSet(ctx, w.sets[key]))
 	}
 	return due
 }
@@ -175,105 +243,86 @@ func (w *worker) watch(ctx context.Context) {
 	}
 	watching, cancel := context.WithCancel(ctx)
 	w.unwatch, w.watched = cancel, w.cluster
-	go w.cluster.Watch(watching, w.looksDifferent)
+	go w.cluster.Watch(watching, w.stir, w.vanish)
 }
 
-// looksDifferent forgets the health of everything on the target, so that it is asked for again.
-func (w *worker) looksDifferent() {
+// stir says that something on the target has moved, and so that the target answers.
+func (w *worker) stir() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.stirred, w.again = true, time.Time{}
+	poke(w.wake)
+}
+
+// vanish says that the target does not answer.
+func (w *worker) vanish(err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.lost(err)
+	poke(w.wake)
+}
+
+// settleDown has everything on the target looked at again if something has moved, the releases
+// too: somebody may have changed them by hand.
+func (w *worker) settleDown(now time.Time) time.Time {
+	switch {
+	case !w.stirred:
+		return time.Time{}
+	case now.Before(w.calmed):
+		return w.calmed
+	}
+	w.stirred, w.calmed = false, now.Add(calm)
 	for _, s := range w.sets {
+		s.dated = true
 		for _, svc := range s.services {
 			svc.stale = true
 		}
 	}
-	poke(w.wake)
+	return time.Time{}
 }
 
-func (w *worker) passSet(ctx context.Context, s *set, now time.Time) time.Time {
+func (w *worker) passSet(ctx context.Context, s *set) time.Time {
+	if (!s.listed || s.dated) && !s.listing {
+		w.startListing(ctx, s)
+	}
 	if !s.listed {
-		if !s.listing && w.running < atOnce {
-			s.listing = true
-			w.start(ctx, func(ctx context.Context) { w.list(ctx, s) })
-		}
 		w.settle(s)
 		return time.Time{}
 	}
-	var due time.Time
+	due := w.decideAll(s)
 	for _, key := range slices.SortedFunc(maps.Keys(s.services), compareKeys) {
-		svc := s.services[key]
-		if svc.busy {
-			continue
-		}
-		svc.now = now
-		svc.stand(w.decide(s, key), now)
-		due = sooner(due, svc.stands.at)
-		if !s.want.Paused || s.removing {
-			w.act(ctx, s, key)
-		}
+		due = sooner(due, errand{w, s, s.services[key], key}.act(ctx))
 	}
 	w.settle(s)
 	return due
 }
 
-// decide is the step for one service, which the set may want or not.
-func (w *worker) decide(s *set, key engine.Key) step {
-	svc := s.services[key]
-	wanted, ok := s.wants(key)
-	if !ok {
-		if !s.mayRemove(key) {
-			return step{do: rest, state: engine.Deleting, message: "waits until what depends on it is removed"}
+// decideAll decides what to do for each service of a set, and returns when to do so again.
+func (w *worker) decideAll(s *set) time.Time {
+	for _, wanted := range s.want.Services {
+		if !s.removing {
+			s.service(wanted.Key)
 		}
-		return decideGone(svc.facts)
 	}
-	svc.renew(wanted)
-	return decide(wanted, svc.facts, func(dep engine.Key) bool {
-		other := s.services[dep]
-		return other != nil && other.stands.state == engine.Deployed && !other.busy
-	})
-}
-
-// act starts the operation that the service's step asks for.
-func (w *worker) act(ctx context.Context, s *set, key engine.Key) {
-	svc := s.services[key]
-	if w.running >= atOnce {
-		return
-	}
-	var do func(context.Context)
-	switch svc.stands.do {
-	case load:
-		do = func(ctx context.Context) { w.load(ctx, s, key) }
-	case apply:
-		do = func(ctx context.Context) { w.apply(ctx, svc) }
-	case remove:
-		do = func(ctx context.Context) { w.remove(ctx, svc, key) }
-	case look:
-		do = func(ctx context.Context) { w.look(ctx, svc, key) }
-	default:
-		if !svc.stale || svc.release == nil {
-			return
+	now := w.clock()
+	for key, svc := range s.services {
+		if wanted, ok := s.wants(key); ok && !svc.busy {
+			svc.renew(wanted)
 		}
-		do = func(ctx context.Context) { w.look(ctx, svc, key) }
+		svc.now, svc.seen = now, svc.stands.state != engine.Unseen
 	}
-	svc.busy = true
-	w.start(ctx, func(ctx context.Context) {
-		do(ctx)
-		w.mu.Lock()
-		svc.busy = false
-		w.mu.Unlock()
-	})
-}
-
-// start runs an operation beside the loop, and wakes the loop when it has ended.
-func (w *worker) start(ctx context.Context, do func(context.Context)) {
-	w.running++
-	go func() {
-		do(ctx)
-		w.mu.Lock()
-		w.running--
-		w.mu.Unlock()
-		poke(w.wake)
-	}()
+	if !s.listed {
+		return time.Time{}
+	}
+	var due time.Time
+	for key, svc := range s.services {
+		if svc.busy {
+			continue
+		}
+		svc.stand(s.decide(key), now)
+		due = sooner(due, svc.stands.at)
+	}
+	return due
 }
 
 // settle folds what is known into the set's report and tells if it is another one.
@@ -283,16 +332,9 @@ func (w *worker) settle(s *set) {
 		return
 	}
 	s.report = report
-	w.engine.changes.add(s.ref)
+	w.engine.notices.Add(s.ref)
 }
 
 func compareKeys(a, b types.NamespacedName) int {
 	return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
-}
-
-// failed records a failure: of the target if nothing could be asked of it, else of the service.
-func (w *worker) failed(svc *service, doing string, err error) {
-	next, known := fleet.NextOf(err)
-	svc.attempts++
-	svc.lastFailure = failure{at: w.engine.clock(), message: fmt.Sprintf("%s: %v", doing, err), final: known && next.Stopped()}
 }

@@ -1,0 +1,62 @@
+package memory_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"portico.dev/portico/state/engine"
+	"portico.dev/portico/state/engine/enginetest"
+	"portico.dev/portico/state/engines/memory"
+)
+
+func TestEngine(t *testing.T) {
+	enginetest.Run(t, func(*testing.T) enginetest.Lab {
+		l := &lab{world: memory.NewWorld()}
+		for _, version := range []string{"1.0.0", "2.0.0"} {
+			l.world.AddChart(l.Chart(version).Digest, memory.Chart{Version: version, Keys: []string{"text", "run"}})
+		}
+		return l
+	})
+}
+
+type lab struct {
+	world   *memory.World
+	targets int
+}
+
+func (l *lab) Engine(testing.TB) engine.Engine { return memory.New(l.world, time.Now) }
+
+func (l *lab) Chart(version string) engine.Source {
+	return engine.Source{Digest: "sha256:" + version, Revision: version}
+}
+
+func (l *lab) Target(testing.TB) enginetest.Target {
+	l.targets++
+	name := engine.Target{Cluster: types.NamespacedName{Namespace: "clusters", Name: fmt.Sprintf("c%d", l.targets)}}
+	return &target{Cluster: l.world.AddCluster(name), name: name}
+}
+
+type target struct {
+	*memory.Cluster
+	name engine.Target
+}
+
+func (t *target) Name() engine.Target { return t.name }
+
+func (t *target) Namespace() string { return t.name.Cluster.Name }
+
+func (t *target) Releases(testing.TB) map[engine.Key]enginetest.Release {
+	out := map[engine.Key]enginetest.Release{}
+	for key, r := range t.Cluster.Releases() {
+		text, _ := r.Values["text"].(string)
+		out[key] = enginetest.Release{Revision: r.Revision, Whole: !r.Pending, Version: r.Chart, Text: text}
+	}
+	return out
+}
+
+func (t *target) Crash(_ testing.TB, key engine.Key, words string) { t.Cluster.Crash(key, words) }
+
+func (t *target) Heal(_ testing.TB, key engine.Key) { t.Cluster.Heal(key) }

@@ -1,0 +1,254 @@
+package memory
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"sync"
+
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"portico.dev/portico/fleet"
+	"portico.dev/portico/state/engine"
+)
+
+// Engine is the engine.
+type Engine struct {
+	world   *World
+	clock   fleet.Clock
+	notices *engine.Notices
+	wake    chan struct{}
+
+	mu    sync.Mutex
+	sets  map[types.NamespacedName]*set
+	dirty map[engine.Target]bool
+	// unreachable are the targets that do not answer.
+	unreachable map[engine.Target]*engine.Unreachable
+}
+
+var _ engine.Engine = (*Engine)(nil)
+
+// set is what is wanted of one ServiceSet, and how that stands.
+type set struct {
+	want     engine.Set
+	removing bool
+	needs    map[engine.Key][]engine.Key
+	report   engine.Report
+}
+
+// New returns an engine that knows nothing but what it finds in the world.
+func New(world *World, clock fleet.Clock) *Engine {
+	return &Engine{
+		world: world, clock: clock, notices: engine.NewNotices(), wake: make(chan struct{}, 1),
+		sets: map[types.NamespacedName]*set{}, dirty: map[engine.Target]bool{}, unreachable: map[engine.Target]*engine.Unreachable{},
+	}
+}
+
+// Name implements engine.Engine.
+func (e *Engine) Name() string { return "memory" }
+
+// Refuse implements engine.Engine.
+func (e *Engine) Refuse(set engine.Set) field.ErrorList {
+	var errs field.ErrorList
+	for i, svc := range set.Services {
+		if svc.Kind != engine.Helm {
+			path := field.NewPath("spec", "services").Index(i).Child("template")
+			errs = append(errs, field.Invalid(path, svc.Template, "the engine memory installs Helm charts only"))
+		}
+	}
+	return errs
+}
+
+// Apply implements engine.Engine.
+func (e *Engine) Apply(_ context.Context, wanted engine.Set) (engine.Report, error) {
+	if err := e.find(wanted.Target); err != nil {
+		return engine.Report{}, err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	s := e.sets[wanted.Set]
+	if s == nil {
+		s = &set{}
+		e.sets[wanted.Set] = s
+	}
+	if s.removing || !reflect.DeepEqual(s.want, wanted) {
+		s.report = begun(s.report, s.want.Services, wanted.Services)
+		s.want, s.removing, s.needs = wanted, false, needsOf(wanted.Services)
+		e.touch(wanted.Target)
+	}
+	return s.report, nil
+}
+
+func needsOf(services []engine.Service) map[engine.Key][]engine.Key {
+	needs := map[engine.Key][]engine.Key{}
+	for _, svc := range services {
+		needs[svc.Key] = svc.DependsOn
+	}
+	return needs
+}
+
+// begun is the report on a wish that was heard and not yet looked at.
+func begun(was engine.Report, before, services []engine.Service) engine.Report {
+	known, wanted := map[engine.Key]engine.ServiceReport{}, map[engine.Key]engine.Service{}
+	for _, svc := range before {
+		wanted[svc.Key] = svc
+	}
+	for _, r := range was.Services {
+		known[r.Key] = r
+	}
+	now := engine.Report{Unreachable: was.Unreachable}
+	for _, svc := range services {
+		r, ok := known[svc.Key]
+		if !ok {
+			r = engine.ServiceReport{Key: svc.Key, Kind: svc.Kind, Template: svc.Template}
+		}
+		if ok && r.State == engine.Deployed && differs(wanted[svc.Key], svc) {
+			r.State, r.Message = engine.Provisioning, "the change is about to be made"
+		}
+		now.Services = append(now.Services, r)
+		delete(known, svc.Key)
+	}
+	for _, r := range known { // what is not wanted any more is there until it is removed
+		if r.Digest != "" {
+			r.State, r.Message = engine.Deleting, ""
+			now.Services = append(now.Services, r)
+		}
+	}
+	slices.SortFunc(now.Services, func(a, b engine.ServiceReport) int { return compare(a.Key, b.Key) })
+	return now
+}
+
+// differs says whether two wishes may lead to different releases.
+func differs(a, b engine.Service) bool {
+	a.Template, a.Version, a.DependsOn = b.Template, b.Version, b.DependsOn
+	return !reflect.DeepEqual(a, b)
+}
+
+// Remove implements engine.Engine.
+func (e *Engine) Remove(_ context.Context, what engine.Removal) (engine.Report, error) {
+	if err := e.find(what.Target); err != nil {
+		return engine.Report{}, err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	s := e.sets[what.Set]
+	if s == nil {
+		s = &set{want: engine.Set{Ref: what.Ref}}
+		e.sets[what.Set] = s
+	}
+	if !s.removing {
+		s.removing, s.report.Gone = true, false
+		if len(what.DependsOn) > 0 {
+			s.needs = what.DependsOn
+		}
+		e.touch(what.Target)
+	}
+	if s.report.Gone {
+		delete(e.sets, what.Set)
+	}
+	return s.report, nil
+}
+
+// Forget implements engine.Engine.
+func (e *Engine) Forget(name types.NamespacedName) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.sets, name)
+}
+
+// Changes implements engine.Engine.
+func (e *Engine) Changes() <-chan engine.Ref { return e.notices.C() }
+
+func (e *Engine) find(target engine.Target) error {
+	e.world.mu.Lock()
+	defer e.world.mu.Unlock()
+	if e.world.clusters[target] == nil {
+		return fmt.Errorf("finding cluster %s: %w: there is no kubeconfig", target, fleet.ErrNotYet)
+	}
+	return nil
+}
+
+// touch has the next pass look at a target. The engine is locked.
+func (e *Engine) touch(target engine.Target) {
+	e.dirty[target] = true
+	select {
+	case e.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Start implements engine.Engine.
+func (e *Engine) Start(ctx context.Context) error {
+	e.world.listen(e, func(t engine.Target) {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		e.touch(t)
+	})
+	defer e.world.listen(e, nil)
+	go e.notices.Deliver(ctx)
+	for {
+		select {
+		case <-e.wake:
+			e.pass()
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+func (w *World) listen(e *Engine, tell func(engine.Target)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.listeners, e)
+	if tell != nil {
+		w.listeners[e] = tell
+	}
+}
+
+// pass makes every set so on the targets that have changed. It holds both locks, the engine's
+// before the world's: nothing here takes time.
+func (e *Engine) pass() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.world.mu.Lock()
+	defer e.world.mu.Unlock()
+	for target := range e.dirty {
+		c := e.world.clusters[target]
+		if c == nil || c.held {
+			continue // it becomes dirty again by an event
+		}
+		for _, name := range slices.SortedFunc(maps.Keys(e.sets), compare) {
+			if s := e.sets[name]; s.want.Target == target {
+				e.settle(c, s)
+			}
+		}
+	}
+	clear(e.dirty)
+}
+
+// settle makes one set so and tells if its report is another one.
+func (e *Engine) settle(c *Cluster, s *set) {
+	p := &pass{world: e.world, cluster: c, set: s, now: e.clock()}
+	report, err := p.make()
+	if err == nil {
+		e.unreachable[c.target] = nil
+	} else if e.unreachable[c.target] == nil {
+		e.unreachable[c.target] = &engine.Unreachable{Since: e.clock(), Message: err.Error()}
+	}
+	if err != nil {
+		report = s.report
+	}
+	report.Unreachable = e.unreachable[c.target]
+	if !reflect.DeepEqual(report, s.report) {
+		s.report = report
+		e.notices.Add(s.want.Ref)
+	}
+}
+
+func compare(a, b types.NamespacedName) int {
+	return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
+}

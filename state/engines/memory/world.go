@@ -1,0 +1,209 @@
+package memory
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/yaml"
+
+	"portico.dev/portico/state/engine"
+)
+
+// World is all that engines of this package work on. It is safe for concurrent use.
+type World struct {
+	mu       sync.Mutex
+	clusters map[engine.Target]*Cluster
+	charts   map[string]Chart
+	// listeners are told of a cluster that has changed.
+	listeners map[*Engine]func(engine.Target)
+}
+
+// Chart is what the world knows of a chart.
+type Chart struct {
+	Version string
+	// Keys are the values that it takes. A release with the value "run: true" has a
+	// workload, which does not run before Cluster.Heal.
+	Keys []string
+}
+
+// NewWorld returns a world without clusters and charts.
+func NewWorld() *World {
+	return &World{clusters: map[engine.Target]*Cluster{}, charts: map[string]Chart{}, listeners: map[*Engine]func(engine.Target){}}
+}
+
+// AddChart makes a chart known by the digest of its archive.
+func (w *World) AddChart(digest string, c Chart) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.charts[digest] = c
+}
+
+// AddCluster makes an empty cluster known.
+func (w *World) AddCluster(target engine.Target) *Cluster {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	c := &Cluster{world: w, target: target, releases: map[engine.Key]*Release{}, troubles: map[engine.Key]string{}, left: -1}
+	w.clusters[target] = c
+	return c
+}
+
+// RemoveCluster makes a cluster unknown, as if its kubeconfig were gone.
+func (w *World) RemoveCluster(target engine.Target) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.clusters, target)
+}
+
+// Return makes a cluster known again that RemoveCluster made unknown.
+func (w *World) Return(c *Cluster) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.clusters[c.target] = c
+}
+
+// Cluster is one cluster of a world.
+type Cluster struct {
+	world    *World
+	target   engine.Target
+	releases map[engine.Key]*Release
+	// troubles are the workloads that do not run, with what is wrong with them. A healed one
+	// has none, one that was never heard of waits for its pods.
+	troubles      map[engine.Key]string
+	severed, held bool
+	left          int // writes before it is severed; less than zero for: never
+	writes        int
+	journal       []string
+}
+
+// Release is one release on a cluster.
+type Release struct {
+	Revision int
+	// Pending says that its last revision was begun and not ended.
+	Pending bool
+	// Chart is the chart's version, Values what it was made with.
+	Chart  string
+	Values map[string]any
+
+	set     types.NamespacedName
+	digest  string
+	version string
+}
+
+var errSevered = errors.New("connecting to the cluster: it does not answer")
+
+// change does something to the cluster, and tells the engines.
+func (c *Cluster) change(do func()) {
+	c.world.mu.Lock()
+	do()
+	listeners := slices.Collect(maps.Values(c.world.listeners))
+	c.world.mu.Unlock()
+	for _, tell := range listeners {
+		tell(c.target)
+	}
+}
+
+// Sever cuts the cluster off until Mend.
+func (c *Cluster) Sever() { c.change(func() { c.severed = true }) }
+
+// SeverAfter cuts it off after so many more writes.
+func (c *Cluster) SeverAfter(writes int) {
+	c.change(func() { c.left, c.severed = writes, writes == 0 })
+}
+
+// Hold stops everything on the cluster until Mend.
+func (c *Cluster) Hold() { c.change(func() { c.held = true }) }
+
+// Mend undoes Sever, SeverAfter and Hold.
+func (c *Cluster) Mend() { c.change(func() { c.severed, c.held, c.left = false, false, -1 }) }
+
+// Crash makes the workload of a release end with these words.
+func (c *Cluster) Crash(key engine.Key, words string) {
+	c.change(func() { c.troubles[key] = words })
+}
+
+// Heal makes the workload of a release run.
+func (c *Cluster) Heal(key engine.Key) { c.change(func() { c.troubles[key] = "" }) }
+
+// Writes counts what was written.
+func (c *Cluster) Writes() int {
+	c.world.mu.Lock()
+	defer c.world.mu.Unlock()
+	return c.writes
+}
+
+// Journal lists what was made and removed, in order.
+func (c *Cluster) Journal() []string {
+	c.world.mu.Lock()
+	defer c.world.mu.Unlock()
+	return slices.Clone(c.journal)
+}
+
+// Releases are all releases of the cluster.
+func (c *Cluster) Releases() map[engine.Key]Release {
+	c.world.mu.Lock()
+	defer c.world.mu.Unlock()
+	out := map[engine.Key]Release{}
+	for key, r := range c.releases {
+		out[key] = *r
+	}
+	return out
+}
+
+// write does one writing request. The world is locked.
+func (c *Cluster) write(what string, do func()) error {
+	if c.severed {
+		return errSevered
+	}
+	do()
+	c.writes++
+	c.journal = append(c.journal, what)
+	if c.left--; c.left == 0 {
+		c.severed = true
+		return errSevered
+	}
+	return nil
+}
+
+// trouble says what is wrong with the workload of a release; empty if it runs, or has none.
+func (c *Cluster) trouble(key engine.Key, r *Release) string {
+	if r.Values["run"] != true {
+		return ""
+	}
+	words, told := c.troubles[key]
+	if !told {
+		return "its pods have not started yet"
+	}
+	return words
+}
+
+// wish is what a service asks for, read.
+type wish struct {
+	chart  Chart
+	values map[string]any
+	digest string
+}
+
+// read reads the chart and the values of a service. The world is locked.
+func (w *World) read(svc engine.Service) (wish, error) {
+	chart, ok := w.charts[svc.Source.Digest]
+	if !ok {
+		return wish{}, fmt.Errorf("reading the chart: there is none with digest %q", svc.Source.Digest)
+	}
+	values := map[string]any{}
+	if err := yaml.Unmarshal([]byte(svc.Values), &values); err != nil {
+		return wish{}, fmt.Errorf("reading the values: %w", err)
+	}
+	for _, key := range slices.Sorted(maps.Keys(values)) {
+		if !slices.Contains(chart.Keys, key) {
+			return wish{}, fmt.Errorf("values for the chart: %s: the chart has no such value", key)
+		}
+	}
+	sum := sha256.Sum256(fmt.Append(nil, svc.Source.Digest, values, svc.Options.Labels))
+	return wish{chart, values, hex.EncodeToString(sum[:16])}, nil
+}

@@ -1,0 +1,199 @@
+package serviceset
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	kcm "portico.dev/portico/api/kcm/v1beta1"
+	"portico.dev/portico/fleet"
+	"portico.dev/portico/internal/scenario"
+	"portico.dev/portico/state/engine"
+	"portico.dev/portico/state/engines/memory"
+)
+
+var noon = time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
+
+// story is what goes into a scenario.
+type story struct {
+	set   kcm.ServiceSet
+	owner *kcm.ClusterDeployment
+	saw   Observed
+	// engine is what it answers.
+	engine struct {
+		Report engine.Report
+		// Problem is why it cannot reach the cluster, NoAddress for want of a kubeconfig.
+		Problem   string
+		NoAddress bool
+	}
+}
+
+func read(in *scenario.Input) (s story, err error) {
+	if in.Has("owner.yaml") {
+		s.owner = &kcm.ClusterDeployment{}
+		if err := in.Decode("owner.yaml", s.owner); err != nil {
+			return s, err
+		}
+	}
+	for name, into := range map[string]any{"serviceset.yaml": &s.set, "observed.yaml": &s.saw, "engine.yaml": &s.engine} {
+		if err := in.Decode(name, into); err != nil {
+			return s, err
+		}
+	}
+	s.saw.DependsOn = dependenciesOf(&s.set, s.owner)
+	return s, nil
+}
+
+func TestScenarios(t *testing.T) {
+	scenario.Run(t, "testdata/*.txtar", func(in *scenario.Input) ([]scenario.Section, error) {
+		s, err := read(in)
+		if err != nil {
+			return nil, err
+		}
+		if s.set.DeletionTimestamp != nil {
+			return s.end(), nil
+		}
+		wanted, problem := s.wanted()
+		report := s.engine.Report
+		if problem == "" {
+			problem = s.engine.Problem
+		}
+		if problem != "" {
+			report = engine.Report{}
+		}
+		status := Status(&s.set, Outcome{Report: report, Problem: problem, Waiting: s.engine.NoAddress, Now: noon})
+		return append([]scenario.Section{scenario.Text("wanted", wanted...)}, statusSections(status)...), nil
+	})
+}
+
+// wanted is what the engine is given, or the problem of the whole set.
+func (s story) wanted() (lines []string, problem string) {
+	set, err := Resolve(&s.set, s.saw)
+	if err == nil {
+		set, err = Blame(set, memory.New(memory.NewWorld(), nil).Refuse(set))
+	}
+	if err != nil {
+		return []string{"nothing: " + fleet.Sentence(err)}, fleet.Sentence(err)
+	}
+	lines = append(lines, fmt.Sprintf("set %s on %s, %s", set.Set, set.Target, set.Policy.Sync))
+	if set.Paused {
+		lines = append(lines, "paused")
+	}
+	for _, svc := range set.Services {
+		lines = append(lines, serviceLines(svc)...)
+	}
+	return lines, ""
+}
+
+func serviceLines(svc engine.Service) []string {
+	lines := []string{fmt.Sprintf("%s %s %s version %s", svc.Key, svc.Kind, svc.Template, svc.Version)}
+	add := func(format string, args ...any) { lines = append(lines, "    "+fmt.Sprintf(format, args...)) }
+	if svc.Uninstall {
+		add("uninstall")
+	}
+	if svc.NotYet != "" {
+		add("not yet: %s", svc.NotYet)
+		return lines
+	}
+	if svc.Problem != "" {
+		add("problem: %s", svc.Problem)
+		return lines
+	}
+	if svc.Source.Digest != "" {
+		add("chart %s", svc.Source.Digest)
+	}
+	if svc.Values != "" {
+		add("values %s", svc.Values)
+	}
+	for _, dep := range svc.DependsOn {
+		add("after %s", dep)
+	}
+	o := svc.Options
+	add("atomic %v, wait %v, timeout %s, namespace %v, history %d", o.Atomic, o.Wait, o.Timeout, o.CreateNamespace, o.Upgrade.MaxHistory)
+	return lines
+}
+
+// end is how a deletion goes on.
+func (s story) end() []scenario.Section {
+	saw := Departure{Report: s.engine.Report, Problem: s.engine.Problem, NoAddress: s.engine.NoAddress, Now: noon}
+	if saw.Cluster.Exists = s.owner != nil; saw.Cluster.Exists && s.owner.DeletionTimestamp != nil {
+		saw.Cluster.Deleting = s.owner.DeletionTimestamp.Time
+	}
+	end := DecideEnd(&s.set, saw)
+	if end.Release {
+		lines := []string{"release the ServiceSet"}
+		if end.Abandoned != "" {
+			lines = append(lines, "event: "+abandonment(&s.set, end))
+		}
+		return []scenario.Section{scenario.Text("end", lines...)}
+	}
+	line := "wait for " + end.Next.Reason()
+	if left, _ := end.Next.Waiting(); left > 0 {
+		line += fmt.Sprintf(", at most %s", left)
+	}
+	status := Status(&s.set, Outcome{Report: saw.Report, Problem: end.Held, Now: noon})
+	return append([]scenario.Section{scenario.Text("end", line)}, statusSections(status)...)
+}
+
+func statusSections(status kcm.ServiceSetStatus) []scenario.Section {
+	lines := []string{fmt.Sprintf("deployed %v", status.Deployed)}
+	for _, s := range status.Services {
+		line := fmt.Sprintf("%s/%s %s since %s", s.Namespace, s.Name, s.State, s.LastStateTransitionTime.UTC().Format(time.TimeOnly))
+		for _, word := range []struct{ name, value string }{{"template", s.Template}, {"version", s.Version}, {"hash", s.LastDeployedHash}} {
+			if word.value != "" {
+				line += ", " + word.name + " " + word.value
+			}
+		}
+		if lines = append(lines, line); s.FailureMessage != "" {
+			lines = append(lines, "    "+s.FailureMessage)
+		}
+	}
+	return []scenario.Section{scenario.Text("services", lines...), scenario.Text("conditions", conditionLines(status.Conditions)...)}
+}
+
+func conditionLines(list []metav1.Condition) []string {
+	var lines []string
+	for _, c := range list {
+		lines = append(lines, fmt.Sprintf("%s=%s %s since %s", c.Type, c.Status, c.Reason, c.LastTransitionTime.UTC().Format(time.TimeOnly)))
+		if c.Message != "" {
+			lines = append(lines, "    "+strings.ReplaceAll(c.Message, "\n", "\n    "))
+		}
+	}
+	return lines
+}
+
+// Whatever the engine says, folding it twice is folding it once: no word and no time moves.
+func TestStatusIsStable(t *testing.T) {
+	set := kcm.ServiceSet{ObjectMeta: metav1.ObjectMeta{Generation: 1}}
+	for _, name := range []string{"a", "b", "c"} {
+		set.Spec.Services = append(set.Spec.Services, kcm.ServiceWithValues{Name: name, Namespace: "default", Template: "t"})
+	}
+	report := engine.Report{Services: []engine.ServiceReport{
+		{Key: engine.Key{Namespace: "default", Name: "a"}, Template: "t", State: engine.Deployed, Since: noon},
+		{Key: engine.Key{Namespace: "default", Name: "b"}, State: engine.Unseen},
+		{Key: engine.Key{Namespace: "default", Name: "c"}, State: engine.Failed, Message: "no", Since: noon},
+	}}
+	for _, problem := range []string{"", "there is no kubeconfig"} {
+		set.Status = Status(&set, Outcome{Report: report, Problem: problem, Now: noon})
+		was, err := json.Marshal(set.Status)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// A new engine knows since when only as long as it has been running itself.
+		for i := range report.Services {
+			report.Services[i].Since = noon.Add(time.Hour)
+		}
+		now, err := json.Marshal(Status(&set, Outcome{Report: report, Problem: problem, Now: noon.Add(2 * time.Hour)}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(was, now) {
+			t.Errorf("with problem %q the status moved though nothing did:\n%s\n%s", problem, was, now)
+		}
+	}
+}

@@ -1,0 +1,139 @@
+package serviceset
+
+import (
+	"context"
+	"maps"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	kcm "portico.dev/portico/api/kcm/v1beta1"
+)
+
+// Names of the indexes by which ServiceSets are found, and templates by their chart.
+const (
+	byTemplate = "portico.serviceset.template"
+	byValues   = "portico.serviceset.values"
+	byCluster  = "portico.serviceset.cluster"
+	byChart    = "portico.serviceset.chart"
+)
+
+func index(indexer client.FieldIndexer) error {
+	for name, value := range map[string]client.IndexerFunc{byTemplate: templatesOf, byValues: valuesOf, byCluster: clusterOf} {
+		if err := indexer.IndexField(context.Background(), &kcm.ServiceSet{}, name, value); err != nil {
+			return err
+		}
+	}
+	return indexer.IndexField(context.Background(), &kcm.ServiceTemplate{}, byChart, chartsOf)
+}
+
+func chartsOf(obj client.Object) []string {
+	if ref := obj.(*kcm.ServiceTemplate).Status.ChartRef; ref != nil {
+		return []string{ref.Namespace + "/" + ref.Name}
+	}
+	return nil
+}
+
+// turned lets through what may matter of a ClusterDeployment: another wish, its deletion, and
+// that one of its conditions has turned, since it may be reached from then on. How its services
+// stand is what we have told it ourselves.
+func turned() predicate.Predicate {
+	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+		was, ok := e.ObjectOld.(*kcm.ClusterDeployment)
+		now, isNow := e.ObjectNew.(*kcm.ClusterDeployment)
+		return !ok || !isNow || was.Generation != now.Generation || !was.DeletionTimestamp.Equal(now.DeletionTimestamp) ||
+			!maps.Equal(statuses(was.Status.Conditions), statuses(now.Status.Conditions))
+	}}
+}
+
+func statuses(conditions []metav1.Condition) map[string]metav1.ConditionStatus {
+	out := map[string]metav1.ConditionStatus{}
+	for _, c := range conditions {
+		if c.Type != kcm.ServicesInReadyStateCondition && c.Type != kcm.ReadyCondition {
+			out[c.Type] = c.Status
+		}
+	}
+	return out
+}
+
+func templatesOf(obj client.Object) []string {
+	var names []string
+	for _, svc := range obj.(*kcm.ServiceSet).Spec.Services {
+		names = append(names, svc.Template)
+	}
+	return names
+}
+
+func valuesOf(obj client.Object) []string {
+	var names []string
+	for _, svc := range obj.(*kcm.ServiceSet).Spec.Services {
+		for _, from := range svc.ValuesFrom {
+			names = append(names, from.Kind+"/"+from.Name)
+		}
+	}
+	return names
+}
+
+func clusterOf(obj client.Object) []string { return []string{obj.(*kcm.ServiceSet).Spec.Cluster} }
+
+func named(kind string) func(client.Object) string {
+	return func(obj client.Object) string { return kind + "/" + obj.GetName() }
+}
+
+// usersOfSecret are the sets that read values from a Secret, or whose target it leads to.
+func (c *Controller) usersOfSecret(ctx context.Context, obj client.Object) []reconcile.Request {
+	out := c.usersOf(byValues, named("Secret"))(ctx, obj)
+	if cluster, ok := kubeconfigOf(obj); ok {
+		out = append(out, c.list(ctx, obj.GetNamespace(), client.MatchingFields{byCluster: cluster})...)
+	}
+	return out
+}
+
+// kubeconfigOf is the cluster whose kubeconfig a Secret of this name holds.
+func kubeconfigOf(obj client.Object) (string, bool) {
+	for _, suffix := range []string{"-sveltos" + kcm.KubeconfigSecretSuffix, kcm.KubeconfigSecretSuffix} {
+		if name, ok := strings.CutSuffix(obj.GetName(), suffix); ok {
+			return name, true
+		}
+	}
+	return "", false
+}
+
+// usersOfChart are the sets whose templates read the chart.
+func (c *Controller) usersOfChart(ctx context.Context, obj client.Object) []reconcile.Request {
+	var templates kcm.ServiceTemplateList
+	if err := c.kube.List(ctx, &templates, client.MatchingFields{byChart: client.ObjectKeyFromObject(obj).String()}); err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "listing the templates of a chart")
+		return nil
+	}
+	var out []reconcile.Request
+	for _, t := range templates.Items {
+		out = append(out, c.list(ctx, t.Namespace, client.MatchingFields{byTemplate: t.Name})...)
+	}
+	return out
+}
+
+func (c *Controller) usersOf(index string, key func(client.Object) string) handler.MapFunc {
+	return func(ctx context.Context, obj client.Object) []reconcile.Request {
+		return c.list(ctx, obj.GetNamespace(), client.MatchingFields{index: key(obj)})
+	}
+}
+
+func (c *Controller) list(ctx context.Context, namespace string, which client.MatchingFields) []reconcile.Request {
+	var found kcm.ServiceSetList
+	if err := c.kube.List(ctx, &found, client.InNamespace(namespace), which); err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "listing the users of an object")
+		return nil
+	}
+	out := make([]reconcile.Request, len(found.Items))
+	for i := range found.Items {
+		out[i].NamespacedName = client.ObjectKeyFromObject(&found.Items[i])
+	}
+	return out
+}
