@@ -12,6 +12,8 @@ import (
 	kcm "portico.dev/portico/api/kcm/v1beta1"
 )
 
+//lint:file-ignore SA1019 k0rdent's users still write the deprecated fields
+
 // ResourceScope says what the management cluster knows of a kind.
 type ResourceScope string
 

@@ -9,6 +9,8 @@ import (
 	kcm "portico.dev/portico/api/kcm/v1beta1"
 )
 
+//lint:file-ignore SA1019 k0rdent's users still write the deprecated fields
+
 func (w world) clusterDeployment() rules[kcm.ClusterDeployment, *kcm.ClusterDeployment] {
 	return rules[kcm.ClusterDeployment, *kcm.ClusterDeployment]{
 		defaults: func(ctx context.Context, d, old *kcm.ClusterDeployment) error {

@@ -139,7 +139,9 @@ func (c *Controller) pointingTo(kind schema.GroupKind) handler.MapFunc {
 	}
 }
 
-func (c *Controller) all(ctx context.Context, _ client.Object) []reconcile.Request { return c.list(ctx) }
+func (c *Controller) all(ctx context.Context, _ client.Object) []reconcile.Request {
+	return c.list(ctx)
+}
 
 func (c *Controller) list(ctx context.Context, which ...client.ListOption) []reconcile.Request {
 	var found kcm.CredentialList

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -112,8 +113,11 @@ func document(d *kcm.ClusterDeployment, op StoreDocument) runtime.ApplyConfigura
 }
 
 func (w *work) drop(ctx context.Context, kind DocumentKind) error {
-	obj := documentMetadata(kind)
-	obj.Namespace, obj.Name = w.d.Namespace, w.d.Name+places[kind].suffix
+	at := metav1.ObjectMeta{Namespace: w.d.Namespace, Name: w.d.Name + places[kind].suffix}
+	var obj client.Object = &corev1.ConfigMap{ObjectMeta: at}
+	if kind == AuthenticationDocument {
+		obj = &corev1.Secret{ObjectMeta: at}
+	}
 	if err := w.Kube.Delete(ctx, obj); err != nil && !apierrors.IsNotFound(err) {
 		return fmt.Errorf("deleting the %s of %s/%s: %w", kind, w.d.Namespace, w.d.Name, err)
 	}

@@ -10,8 +10,9 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	kubeconfigs "portico.dev/portico/kube/kubeconfig"
 )
 
 // Children reaches into child clusters. It is safe for concurrent use.
@@ -85,9 +86,9 @@ func (Direct) Clean(ctx context.Context, kubeconfig []byte) error {
 }
 
 func childClient(kubeconfig []byte) (client.Client, error) {
-	config, err := clientcmd.RESTConfigFromKubeConfig(kubeconfig)
+	config, err := kubeconfigs.Read(kubeconfig)
 	if err != nil {
-		return nil, fmt.Errorf("reading the kubeconfig: %w", err)
+		return nil, fmt.Errorf("reading the child's kubeconfig: %w", err)
 	}
 	config.Timeout = childTimeout
 	child, err := client.New(config, client.Options{})

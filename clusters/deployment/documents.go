@@ -21,12 +21,20 @@ const (
 
 var documentKinds = []DocumentKind{AuthenticationDocument, AuditDocument}
 
-// place says where a document of a kind is stored.
-type place struct{ suffix, key string }
+// place says where a document of a kind is stored, and which condition speaks of it.
+type place struct{ suffix, key, condition string }
 
 var places = map[DocumentKind]place{
-	AuthenticationDocument: {suffix: kcm.AuthConfigSecretSuffix, key: kcm.AuthConfigSecretKey},
-	AuditDocument:          {suffix: kcm.AuditPolicyConfigMapSuffix, key: kcm.AuditPolicyConfigMapKey},
+	AuthenticationDocument: {kcm.AuthConfigSecretSuffix, kcm.AuthConfigSecretKey, kcm.ClusterAuthenticationReadyCondition},
+	AuditDocument:          {kcm.AuditPolicyConfigMapSuffix, kcm.AuditPolicyConfigMapKey, kcm.ClusterAuditPolicyReadyCondition},
+}
+
+// reference is what the ClusterDeployment names as the source of a document.
+func reference(d *kcm.ClusterDeployment, kind DocumentKind) string {
+	if kind == AuthenticationDocument {
+		return d.Spec.ClusterAuth
+	}
+	return d.Spec.AuditPolicy
 }
 
 func (saw Observed) document(kind DocumentKind) Document {

@@ -23,6 +23,8 @@ import (
 	"portico.dev/portico/kube/control"
 )
 
+//lint:file-ignore SA1019 k0rdent's users still write the deprecated fields
+
 // look reads one part of what is observed. It changes nothing but the part of saw that is its
 // own, and may read what earlier looks have put there.
 type look func(ctx context.Context, d *kcm.ClusterDeployment, saw *Observed) error
@@ -223,15 +225,14 @@ func (c *Controller) seeAuditPolicy(ctx context.Context, d *kcm.ClusterDeploymen
 	return err
 }
 
-// stored is the text of a document as it is stored now. Whether there is one at all is asked
-// of the cache of metadata, since most ClusterDeployments have none.
+// stored is the text of a document as it is stored now. A document that is not referred to may
+// still be there only as long as its condition is: most ClusterDeployments have none.
 func (c *Controller) stored(ctx context.Context, d *kcm.ClusterDeployment, kind DocumentKind) (string, error) {
 	at := places[kind]
-	key := beside(d, d.Name+at.suffix)
-	meta, err := found(ctx, c.Kube, key, documentMetadata(kind))
-	if err != nil || meta == nil || !metav1.IsControlledBy(meta, d) {
-		return "", err
+	if reference(d, kind) == "" && control.Find(d.Status.Conditions, at.condition) == nil {
+		return "", nil
 	}
+	key := beside(d, d.Name+at.suffix)
 	if kind == AuthenticationDocument {
 		secret, err := found(ctx, c.Live, key, &corev1.Secret{})
 		if err != nil || secret == nil {
@@ -317,13 +318,4 @@ func chartOf(ref *kcm.CrossNamespaceSourceReference, namespace string) types.Nam
 
 func caSecretOf(ref *kcm.SecretKeyReference, namespace string) types.NamespacedName {
 	return types.NamespacedName{Namespace: cmp.Or(ref.Namespace, namespace), Name: ref.Name}
-}
-
-func documentMetadata(kind DocumentKind) *metav1.PartialObjectMetadata {
-	meta := &metav1.PartialObjectMetadata{}
-	meta.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("ConfigMap"))
-	if kind == AuthenticationDocument {
-		meta.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
-	}
-	return meta
 }

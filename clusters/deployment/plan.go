@@ -67,18 +67,37 @@ type (
 	Disclaim struct{}
 )
 
-func (Claim) String() string               { return "claim the ClusterDeployment" }
-func (o StoreDocument) String() string     { return "store the " + string(o.Kind) }
-func (o DropDocument) String() string      { return "drop the " + string(o.Kind) }
-func (ApplyRelease) String() string        { return "apply the release" }
+// String is the operation as a line of a plan.
+func (Claim) String() string { return "claim the ClusterDeployment" }
+
+// String is the operation as a line of a plan.
+func (o StoreDocument) String() string { return "store the " + string(o.Kind) }
+
+// String is the operation as a line of a plan.
+func (o DropDocument) String() string { return "drop the " + string(o.Kind) }
+
+// String is the operation as a line of a plan.
+func (ApplyRelease) String() string { return "apply the release" }
+
+// String is the operation as a line of a plan.
 func (o DeleteServiceSets) String() string { return "delete ServiceSet " + strings.Join(o.Names, ", ") }
-func (o CleanCloud) String() string        { return "delete on the child " + strings.Join(o.Left, ", ") }
-func (o DeleteCluster) String() string     { return "delete Cluster " + o.Cluster.Key.String() }
+
+// String is the operation as a line of a plan.
+func (o CleanCloud) String() string { return "delete on the child " + strings.Join(o.Left, ", ") }
+
+// String is the operation as a line of a plan.
+func (o DeleteCluster) String() string { return "delete Cluster " + o.Cluster.Key.String() }
+
+// String is the operation as a line of a plan.
 func (o Unblock) String() string {
 	return fmt.Sprintf("unblock %s %s", o.Cluster.Infrastructure.Kind, o.Cluster.Infrastructure.Name)
 }
+
+// String is the operation as a line of a plan.
 func (RemoveRelease) String() string { return "remove the release" }
-func (Disclaim) String() string      { return "release the ClusterDeployment" }
+
+// String is the operation as a line of a plan.
+func (Disclaim) String() string { return "release the ClusterDeployment" }
 
 // Decide says what to do about a ClusterDeployment. When everything is as wanted it is nothing.
 func Decide(d *kcm.ClusterDeployment, saw Observed) Plan {

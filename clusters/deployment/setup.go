@@ -20,7 +20,6 @@ import (
 	kcm "portico.dev/portico/api/kcm/v1beta1"
 	"portico.dev/portico/clusters/adopted"
 	"portico.dev/portico/clusters/capi"
-	"portico.dev/portico/kube/control"
 )
 
 // workers is how many ClusterDeployments are looked at at the same time.
@@ -52,7 +51,7 @@ func (c *Controller) Setup(ctx context.Context, mgr manager.Manager) error {
 	secret.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
 	return builder.ControllerManagedBy(mgr).
 		Named("clusterdeployment").
-		For(&kcm.ClusterDeployment{}, builder.WithPredicates(control.IgnoreOwnStatus())).
+		For(&kcm.ClusterDeployment{}).
 		Watches(&kcm.ClusterTemplate{}, c.referring(byTemplate)).
 		Watches(&sourcev1.HelmChart{}, handler.EnqueueRequestsFromMapFunc(c.chartChanged)).
 		Watches(&kcm.Credential{}, c.referring(byCredential)).

@@ -2,6 +2,7 @@ package deployment
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -58,6 +59,7 @@ func facts(d *kcm.ClusterDeployment, saw Observed, done Outcome) []metav1.Condit
 	if saw.chartNameChanged() {
 		list = append(list, control.True(kcm.HelmChartNameChangedCondition, kcm.HelmChartNameChangedCondition, renamed(d, saw)))
 	}
+	list = append(list, leftovers(d, saw, done)...)
 	if d.Spec.DryRun && !present(saw.Release) {
 		return list
 	}
@@ -66,6 +68,17 @@ func facts(d *kcm.ClusterDeployment, saw Observed, done Outcome) []metav1.Condit
 		list = append(list, c)
 	}
 	return append(list, servicesReady(d, saw))
+}
+
+// leftovers are documents that nothing refers to any more, and that are still there.
+func leftovers(d *kcm.ClusterDeployment, saw Observed, done Outcome) []metav1.Condition {
+	var list []metav1.Condition
+	for _, kind := range documentKinds {
+		if reference(d, kind) == "" && saw.document(kind).Stored != "" && !slices.Contains(done.Done, Operation(DropDocument{kind})) {
+			list = append(list, progressing(places[kind].condition, "The %s that nothing refers to is still stored", kind))
+		}
+	}
+	return list
 }
 
 func releaseReady(d *kcm.ClusterDeployment, saw Observed, done Outcome) metav1.Condition {
@@ -152,13 +165,18 @@ func readiness(d *kcm.ClusterDeployment, saw Observed, conditions []metav1.Condi
 	if d.Spec.DryRun {
 		good = "Dry run: everything is valid, and nothing was created or changed. Set spec.dryRun to false to go on"
 	}
-	if d.Spec.DryRun && !present(saw.Release) {
-		return rollUp(parts, good)
+	follow := []string{kcm.ClusterAuthenticationReadyCondition, kcm.ClusterAuditPolicyReadyCondition}
+	dry := d.Spec.DryRun && !present(saw.Release)
+	if !dry {
+		follow = append(follow, kcm.HelmReleaseReadyCondition, kcm.CAPIClusterSummaryCondition, kcm.SveltosClusterReadyCondition)
 	}
-	for _, kind := range []string{kcm.HelmReleaseReadyCondition, kcm.CAPIClusterSummaryCondition, kcm.SveltosClusterReadyCondition} {
+	for _, kind := range follow {
 		if c := control.Find(conditions, kind); c != nil {
 			parts = append(parts, *c)
 		}
+	}
+	if dry {
+		return rollUp(parts, good)
 	}
 	if c, ok := unmet(parts); ok && c.Type == kcm.CAPIClusterSummaryCondition {
 		return comingUp(c, saw.Now)

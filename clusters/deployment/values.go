@@ -18,7 +18,7 @@ func Values(d *kcm.ClusterDeployment, saw Observed, global helm.Values) (helm.Va
 		return nil, nil, err
 	}
 	ours := injected(d, saw)
-	if _, own := user["clusterLabels"]; !own && len(d.Labels) > 0 {
+	if _, own := user["clusterLabels"]; !own {
 		ours["clusterLabels"] = labelValues(d.Labels)
 	}
 	if len(global) > 0 {
@@ -77,10 +77,13 @@ func documentValues(d *kcm.ClusterDeployment, kind DocumentKind, doc Document) m
 	return map[string]any{"name": d.Name + at.suffix, "key": at.key, "hash": doc.hash()}
 }
 
+// labelValues are the labels that a claimed ClusterDeployment has: those of the moment before
+// would make a second revision at once.
 func labelValues(labels map[string]string) map[string]any {
-	out := make(map[string]any, len(labels))
+	out := make(map[string]any, len(labels)+1)
 	for key, value := range labels {
 		out[key] = value
 	}
+	out[kcm.ComponentLabel] = kcm.ComponentKCM
 	return out
 }

@@ -33,7 +33,7 @@ func TestValues(t *testing.T) {
 		{name: "Identity", why: "The identity is always the credential's, as a whole.", config: `{"clusterIdentity":{"name":"other","extra":1}}`, saw: Observed{Credential: identity},
 			want: helm.Values{"clusterIdentity": identityValue}},
 		{name: "Labels", why: "The cluster gets the labels of its ClusterDeployment.", labels: map[string]string{"env": "dev"},
-			want: helm.Values{"clusterLabels": map[string]any{"env": "dev"}}, ours: []string{"clusterLabels"}},
+			want: helm.Values{"clusterLabels": map[string]any{"env": "dev", kcm.ComponentLabel: kcm.ComponentKCM}}, ours: []string{"clusterLabels"}},
 		{name: "OwnLabels", why: "Unless the user said which.", config: `{"clusterLabels":{"a":"b"}}`, labels: map[string]string{"env": "dev"},
 			want: helm.Values{"clusterLabels": map[string]any{"a": "b"}}},
 		{name: "Global", why: "Global settings replace the user's as a whole.", config: `{"global":{"x":1}}`, global: helm.Values{"registry": "r"},
@@ -50,6 +50,11 @@ func TestValues(t *testing.T) {
 			d := &kcm.ClusterDeployment{ObjectMeta: metav1.ObjectMeta{Name: "dev", Labels: tc.labels}}
 			if tc.config != "" {
 				d.Spec.Config = &kcm.JSON{Raw: []byte(tc.config)}
+			}
+			if _, said := tc.want["clusterLabels"]; !said { // ours is on every ClusterDeployment, from the first revision on
+				tc.want["clusterLabels"] = map[string]any{kcm.ComponentLabel: kcm.ComponentKCM}
+				tc.ours = append(tc.ours, "clusterLabels")
+				slices.Sort(tc.ours)
 			}
 			got, ours, err := Values(d, tc.saw, tc.global)
 			slices.Sort(ours)

@@ -12,12 +12,12 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/discovery"
-	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"portico.dev/portico/clusters/bootstrap"
 	"portico.dev/portico/clusters/hosted/addons"
 	"portico.dev/portico/kube/control"
+	kubeconfigs "portico.dev/portico/kube/kubeconfig"
 )
 
 const (
@@ -37,7 +37,7 @@ type remote struct {
 
 // OpenChild opens a control plane by its kubeconfig, without asking it anything yet.
 func OpenChild(kubeconfig []byte) (ChildCluster, error) {
-	cfg, err := clientcmd.RESTConfigFromKubeConfig(kubeconfig)
+	cfg, err := kubeconfigs.Read(kubeconfig)
 	if err != nil {
 		return nil, fmt.Errorf("reading the kubeconfig: %w", err)
 	}

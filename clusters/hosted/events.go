@@ -27,7 +27,7 @@ const workers = 10
 func (c *Controller) SetupWithManager(mgr manager.Manager, bell control.Bell) error {
 	return builder.ControllerManagedBy(mgr).
 		Named("hosted").
-		For(&cp.HostedControlPlane{}, builder.WithPredicates(control.IgnoreOwnStatus())).
+		For(&cp.HostedControlPlane{}).
 		Owns(&corev1.Secret{}, builder.OnlyMetadata).
 		Watches(&clusterv1.Cluster{}, handler.EnqueueRequestsFromMapFunc(ofCluster)).
 		Watches(&infra.LocalCluster{}, handler.EnqueueRequestsFromMapFunc(c.ofLocalCluster)).

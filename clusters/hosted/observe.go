@@ -106,8 +106,8 @@ func (c *Controller) observeCluster(ctx context.Context, p *cp.HostedControlPlan
 	return err
 }
 
-// clusterFacts takes the address from the LocalCluster if the Cluster does not have it yet:
-// that saves the round through Cluster API, and the namespace stands only there.
+// clusterFacts takes the address from a LocalCluster once its network is ready: the namespace
+// stands only there, and a LocalCluster says that it is provisioned only after our answer.
 func (c *Controller) clusterFacts(ctx context.Context, cluster *clusterv1.Cluster) (Cluster, error) {
 	facts := Cluster{
 		Name: cluster.Name,
@@ -128,7 +128,7 @@ func (c *Controller) clusterFacts(ctx context.Context, cluster *clusterv1.Cluste
 		return facts, client.IgnoreNotFound(err)
 	}
 	facts.Host, facts.Port = "", 0
-	if local.Status.Initialization.Done() {
+	if local.HasNetwork() {
 		facts.Host, facts.Port = local.Spec.ControlPlaneEndpoint.Host, local.Spec.ControlPlaneEndpoint.Port
 		facts.Netns = local.Status.Network.Namespace
 	}

@@ -14,9 +14,9 @@ type Verb string
 const (
 	AddFinalizer     Verb = "add the finalizer"
 	MakeAuthorities  Verb = "make the authorities"
+	Run              Verb = "run the control plane"
 	WriteKubeconfig  Verb = "write the kubeconfig"
 	WriteBootstrap   Verb = "write the bootstrap data"
-	Run              Verb = "run the control plane"
 	ApplyAddons      Verb = "apply the add-ons"
 	Remove           Verb = "remove the control plane and its data"
 	DeleteSecrets    Verb = "delete the Secrets"
@@ -65,20 +65,25 @@ func Decide(p *cp.HostedControlPlane, saw Observed) Plan {
 	if !hasFinalizer(p) {
 		plan = append(plan, Step{Do: AddFinalizer})
 	}
-	plan = append(plan, decideSecrets(p, saw)...)
+	plan = append(plan, decideAuthorities(p, saw)...)
 	if blocked(plan) {
 		return plan
 	}
-	plan = append(plan, decideRun(saw)...)
+	// It takes its time to start: what others need is written meanwhile.
+	run := decideRun(saw)
+	if len(run) > 0 && run[0].Do == Run {
+		plan, run = append(plan, run[0]), run[1:]
+	}
+	plan = append(append(plan, decidePublished(saw)...), run...)
 	if blocked(plan) {
 		return plan
 	}
 	return append(plan, decideChild(saw)...)
 }
 
-// decideSecrets never makes an authority for a control plane that was up: with another one
+// decideAuthorities never makes an authority for a control plane that was up: with another one
 // every node and every user would be locked out.
-func decideSecrets(p *cp.HostedControlPlane, saw Observed) Plan {
+func decideAuthorities(p *cp.HostedControlPlane, saw Observed) Plan {
 	var plan Plan
 	switch {
 	case saw.Secrets.Broken != "":
@@ -91,6 +96,12 @@ func decideSecrets(p *cp.HostedControlPlane, saw Observed) Plan {
 	if saw.Cluster.Port == 0 {
 		return append(plan, Step{Do: Wait, Why: "the infrastructure to name an address for the API server"})
 	}
+	return plan
+}
+
+// decidePublished is what others are waiting for: Cluster API, users, machines.
+func decidePublished(saw Observed) Plan {
+	var plan Plan
 	if saw.Secrets.Kubeconfig != "" {
 		plan = append(plan, Step{Do: WriteKubeconfig, Why: saw.Secrets.Kubeconfig})
 	}

@@ -3,7 +3,9 @@ package hosted
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -155,22 +157,30 @@ func server(cluster *Cluster) string {
 	return "https://" + hostPort(cluster)
 }
 
-// makeAuthorities makes the missing ones and keeps them in saw, for the steps after it.
-// Creating, never updating: if somebody was faster the next pass reads theirs.
+// makeAuthorities makes the missing ones, all at once, and keeps them in saw for the steps
+// after it. Creating, never updating: if somebody was faster the next pass reads theirs.
 func (c *Controller) makeAuthorities(ctx context.Context, p *cp.HostedControlPlane, saw *Observed) error {
-	for _, purpose := range saw.Secrets.Missing {
-		pair, err := newAuthority(saw.Cluster.Name, purpose, saw.Now)
-		if err != nil {
-			return err
-		}
-		s := secret(p, saw.Cluster.Name, purpose)
-		s.Data = map[string][]byte{corev1.TLSCertKey: pair.Certificate, corev1.TLSPrivateKeyKey: pair.Key}
-		if err := c.Kube.Create(ctx, s); err != nil {
-			return fmt.Errorf("creating Secret %s: %w", s.Name, err)
-		}
-		*saw.authorities.of(purpose) = pair
+	errs := make([]error, len(saw.Secrets.Missing))
+	var all sync.WaitGroup
+	for n, purpose := range saw.Secrets.Missing {
+		keep := saw.authorities.of(purpose)
+		all.Go(func() { *keep, errs[n] = c.makeAuthority(ctx, p, saw, purpose) })
 	}
-	return nil
+	all.Wait()
+	return errors.Join(errs...)
+}
+
+func (c *Controller) makeAuthority(ctx context.Context, p *cp.HostedControlPlane, saw *Observed, purpose string) (pki.Pair, error) {
+	pair, err := newAuthority(saw.Cluster.Name, purpose, saw.Now)
+	if err != nil {
+		return pair, err
+	}
+	s := secret(p, saw.Cluster.Name, purpose)
+	s.Data = map[string][]byte{corev1.TLSCertKey: pair.Certificate, corev1.TLSPrivateKeyKey: pair.Key}
+	if err := c.Kube.Create(ctx, s); err != nil {
+		return pki.Pair{}, fmt.Errorf("creating Secret %s: %w", s.Name, err)
+	}
+	return pair, nil
 }
 
 func newAuthority(cluster, purpose string, now time.Time) (pki.Pair, error) {

@@ -25,8 +25,8 @@ const digestVariable = "PORTICO_INSTANCE"
 const (
 	// upgradeGrace is how long a control plane may take to end before another one replaces it.
 	upgradeGrace = 15 * time.Second
-	// removeGrace is shorter: nobody will miss what it would still write.
-	removeGrace = 3 * time.Second
+	// removeGrace is none: nobody will miss what it would still write.
+	removeGrace = 0
 )
 
 // Config is what a Runner stands on.

@@ -45,11 +45,17 @@ disabled_plugins = [
 `, criSocket, snapshotter, PauseImage, hostsDir, inLibexec+"/cni", cniConfDir)
 }
 
-// hostsTOML sends containerd to PID 1 for the bundled images. All other registries are asked
-// themselves.
+// hostsTOML sends containerd to PID 1 for the images that are only there.
 const hostsTOML = `server = "http://` + registryAddress + `"
 
 [host."http://` + registryAddress + `"]
+  capabilities = ["pull", "resolve"]
+`
+
+// mirrorTOML has containerd ask PID 1 before any other registry: images of the bundle that bear
+// the names of their authors' registries need no way there. What is not bundled comes from its
+// registry.
+const mirrorTOML = `[host."http://` + registryAddress + `"]
   capabilities = ["pull", "resolve"]
 `
 

@@ -65,6 +65,7 @@ func render(c Config, snapshotter string) map[string]string {
 		nftFile:        nftRules(c),
 		filepath.Join(cniConfDir, "10-portico.conflist"):   text(cniConfig(c)),
 		filepath.Join(hostsDir, BundledHost, "hosts.toml"): hostsTOML,
+		filepath.Join(hostsDir, "_default", "hosts.toml"):  mirrorTOML,
 	}
 }
 

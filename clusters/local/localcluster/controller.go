@@ -15,13 +15,13 @@ import (
 )
 
 // Networks makes and removes the networks of clusters. Every call may be repeated after a
-// crash in the middle of it. network.Host is one.
+// crash in the middle of it. network.Claims is one.
 type Networks interface {
 	// EnsureCluster makes the network, or completes it.
 	EnsureCluster(ctx context.Context, c network.Cluster) (network.Network, error)
 	// RemoveCluster removes it, however far EnsureCluster came.
 	RemoveCluster(ctx context.Context, id string) error
-	// List returns the identities of the clusters of which anything exists.
+	// List returns the identities of the clusters of which anything may exist.
 	List() ([]string, error)
 }
 
@@ -89,10 +89,10 @@ func (c *Controller) do(ctx context.Context, l *infra.LocalCluster, step Step) e
 		if !ok {
 			return fmt.Errorf("%w: endpoint %s is not one of ours", fleet.ErrInvalid, l.Spec.ControlPlaneEndpoint.Host)
 		}
-		_, err := c.Network.EnsureCluster(ctx, network.Cluster{ID: identity(l), Index: int(n), Egress: c.Egress})
+		_, err := c.Network.EnsureCluster(ctx, network.Cluster{ID: ID(l), Index: int(n), Egress: c.Egress})
 		return err
 	case RemoveNetwork:
-		return c.Network.RemoveCluster(ctx, identity(l))
+		return c.Network.RemoveCluster(ctx, ID(l))
 	case ReleaseFinalizer:
 		return control.ReleaseFinalizer(ctx, c.Kube, l, infra.LocalClusterFinalizer)
 	}

@@ -1,7 +1,8 @@
 // Package localcluster reconciles LocalClusters: the surroundings of a cluster on this
 // computer, which are an address for its API server and, in mode Isolated, a network.
 //
-//	reads   LocalCluster, Cluster, LocalMachine (whether any is left), the host's addresses
+//	reads   LocalCluster, Cluster, HostedControlPlane (whether it answered), LocalMachine
+//	        (whether any is left), the host's addresses
 //	        and listening ports
 //	writes  LocalCluster.spec.controlPlaneEndpoint (as Cluster API's contract wants it),
 //	        status and finalizer; the network of package network

@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
+	cp "portico.dev/portico/api/local/controlplane/v1alpha1"
 	infra "portico.dev/portico/api/local/infrastructure/v1alpha1"
 	"portico.dev/portico/kube/control"
 )
@@ -23,8 +24,9 @@ import (
 func (c *Controller) SetupWithManager(mgr manager.Manager) error {
 	return builder.ControllerManagedBy(mgr).
 		Named("localcluster").
-		For(&infra.LocalCluster{}, builder.WithPredicates(control.IgnoreOwnStatus())).
+		For(&infra.LocalCluster{}).
 		Watches(&clusterv1.Cluster{}, handler.EnqueueRequestsFromMapFunc(ofCluster), builder.WithPredicates(pauseChanged())).
+		Watches(&cp.HostedControlPlane{}, handler.EnqueueRequestsFromMapFunc(c.ofControlPlane), builder.WithPredicates(answered())).
 		Watches(&infra.LocalMachine{}, handler.EnqueueRequestsFromMapFunc(c.ofMachine), builder.WithPredicates(onlyDeletions())).
 		WithOptions(controller.Options{MaxConcurrentReconciles: 1}).
 		Complete(c)
@@ -41,6 +43,33 @@ func ofCluster(_ context.Context, obj client.Object) []reconcile.Request {
 		return nil
 	}
 	return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: cluster.Namespace, Name: ref.Name}}}
+}
+
+// ofControlPlane maps a control plane to the LocalCluster of its Cluster.
+func (c *Controller) ofControlPlane(ctx context.Context, obj client.Object) []reconcile.Request {
+	owner, ok := control.OwnerOf(obj, clusterKind)
+	if !ok {
+		return nil
+	}
+	var cluster clusterv1.Cluster
+	if err := c.Kube.Get(ctx, types.NamespacedName{Namespace: obj.GetNamespace(), Name: owner.Name}, &cluster); err != nil {
+		return nil
+	}
+	return ofCluster(ctx, &cluster)
+}
+
+// answered lets the moment through at which a control plane answers for the first time.
+func answered() predicate.Predicate {
+	done := func(obj client.Object) bool {
+		p, ok := obj.(*cp.HostedControlPlane)
+		return ok && p.Status.Initialization.Done()
+	}
+	return predicate.Funcs{
+		CreateFunc:  func(e event.CreateEvent) bool { return done(e.Object) },
+		UpdateFunc:  func(e event.UpdateEvent) bool { return done(e.ObjectNew) && !done(e.ObjectOld) },
+		DeleteFunc:  func(event.DeleteEvent) bool { return false },
+		GenericFunc: func(event.GenericEvent) bool { return false },
+	}
 }
 
 // ofMachine maps a machine that is gone to the LocalClusters that may wait for it.

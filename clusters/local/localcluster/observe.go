@@ -11,6 +11,7 @@ import (
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	cp "portico.dev/portico/api/local/controlplane/v1alpha1"
 	infra "portico.dev/portico/api/local/infrastructure/v1alpha1"
 	"portico.dev/portico/kube/control"
 )
@@ -21,6 +22,8 @@ type Observed struct {
 	// Owned says whether Cluster API made a Cluster the owner.
 	Owned  bool `json:"owned,omitempty"`
 	Paused bool `json:"paused,omitempty"`
+	// Unanswered says whether the control plane is one of ours and has never answered yet.
+	Unanswered bool `json:"unanswered,omitempty"`
 	// Machines are the names of LocalMachines that are left.
 	Machines []string `json:"machines,omitempty"`
 	// Indexes and Ports are taken: by other LocalClusters, or by something else on this
@@ -62,6 +65,26 @@ func (c *Controller) observeOwner(ctx context.Context, l *infra.LocalCluster, sa
 	}
 	saw.Owned = true
 	saw.Paused = saw.Paused || (cluster.Spec.Paused != nil && *cluster.Spec.Paused)
+	if l.Status.Initialization.Done() {
+		return nil
+	}
+	return c.observeControlPlane(ctx, &cluster, saw)
+}
+
+func (c *Controller) observeControlPlane(ctx context.Context, cluster *clusterv1.Cluster, saw *Observed) error {
+	ref := cluster.Spec.ControlPlaneRef
+	if ref.Kind != "HostedControlPlane" || ref.APIGroup != cp.GroupVersion.Group {
+		return nil
+	}
+	saw.Unanswered = true
+	var hosted cp.HostedControlPlane
+	if err := c.Kube.Get(ctx, types.NamespacedName{Namespace: cluster.Namespace, Name: ref.Name}, &hosted); err != nil {
+		if apierrors.IsNotFound(err) {
+			return nil
+		}
+		return fmt.Errorf("reading HostedControlPlane %s: %w", ref.Name, err)
+	}
+	saw.Unanswered = !hosted.Status.Initialization.Done()
 	return nil
 }
 
@@ -73,7 +96,7 @@ func (c *Controller) observeLeft(ctx context.Context, l *infra.LocalCluster, saw
 		return err
 	}
 	for _, id := range ids {
-		saw.Network = saw.Network || id == identity(l)
+		saw.Network = saw.Network || id == ID(l)
 	}
 	name := l.Labels[clusterv1.ClusterNameLabel]
 	if name == "" {
@@ -106,7 +129,7 @@ func (c *Controller) observeTaken(ctx context.Context, l *infra.LocalCluster, sa
 			saw.Ports = append(saw.Ports, port)
 		}
 	}
-	indexes, ports, err := c.Taken(identity(l))
+	indexes, ports, err := c.Taken(ID(l))
 	if err != nil {
 		return err
 	}

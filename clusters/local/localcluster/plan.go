@@ -140,7 +140,7 @@ func indexOf(l *infra.LocalCluster) (int32, bool) { return index(l.Spec.ControlP
 
 func isolated(l *infra.LocalCluster) bool { return l.Spec.Network != infra.NetworkHost }
 
-// identity is the name of the cluster on this computer.
-func identity(l *infra.LocalCluster) string {
+// ID is the name of the cluster on this computer.
+func ID(l *infra.LocalCluster) string {
 	return network.ID(l.Namespace, l.Name, string(l.UID))
 }

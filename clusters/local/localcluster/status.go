@@ -52,15 +52,28 @@ func Status(l *infra.LocalCluster, saw Observed, plan Plan, done Outcome) infra.
 	net := networkReady(plan, done)
 	ready := control.Summary(infra.ReadyCondition, net)
 	if !l.DeletionTimestamp.IsZero() {
+		// What is there until the last step is what was there.
+		net = control.Unknown(infra.NetworkReadyCondition, ReasonDeleting, "The network is being removed")
+		if was := control.Find(l.Status.Conditions, infra.NetworkReadyCondition); was != nil {
+			net = *was
+		}
 		deleting = removing(plan, done)
 		ready = control.False(infra.ReadyCondition, ReasonDeleting, "The network is being removed")
 	} else if net.Status == metav1.ConditionTrue {
-		yes := true
-		s.Initialization.Provisioned = &yes
 		s.Network = networkOf(l, plan)
+		provision(&s, saw)
 	}
 	s.Conditions = control.Fold(l.Status.Conditions, at, net, ready, deleting, paused)
 	return s
+}
+
+// provision tells Cluster API that it may connect. It tries that once, at that moment, and then
+// not for thirty seconds: so an API server of ours has to answer first.
+func provision(s *infra.LocalClusterStatus, saw Observed) {
+	if !saw.Unanswered {
+		yes := true
+		s.Initialization.Provisioned = &yes
+	}
 }
 
 func networkReady(plan Plan, done Outcome) metav1.Condition {
@@ -101,7 +114,7 @@ func networkOf(l *infra.LocalCluster, plan Plan) infra.LocalClusterNetwork {
 	if !ok || !isolated(l) {
 		return infra.LocalClusterNetwork{}
 	}
-	is := network.Host{}.Of(network.Cluster{ID: identity(l), Index: int(n)})
+	is := network.Host{}.Of(network.Cluster{ID: ID(l), Index: int(n)})
 	return infra.LocalClusterNetwork{
 		Namespace: filepath.Base(is.Namespace), Index: n, Subnet: is.Prefix.String(), Gateway: is.ServerIP.String(),
 	}

@@ -14,6 +14,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/watch"
@@ -221,8 +222,13 @@ func (c *cluster) apply(objects ...client.Object) {
 	k, err := client.New(c.config, client.Options{})
 	c.must(err)
 	for _, o := range objects {
-		// Client side apply configurations need a static type; add-ons are data.
-		c.must(k.Patch(c.t.Context(), o, client.Apply, client.FieldOwner("test"), client.ForceOwnership)) //nolint:staticcheck
+		content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(o)
+		c.must(err)
+		kind, err := k.GroupVersionKindFor(o)
+		c.must(err)
+		u := &unstructured.Unstructured{Object: content}
+		u.SetGroupVersionKind(kind)
+		c.must(k.Apply(c.t.Context(), client.ApplyConfigurationFromUnstructured(u), client.FieldOwner("test"), client.ForceOwnership))
 	}
 }
 

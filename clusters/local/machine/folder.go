@@ -3,7 +3,9 @@ package machine
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -101,4 +103,27 @@ func lastLine(file string) string {
 	}
 	lines := strings.Split(strings.TrimSpace(string(raw)), "\n")
 	return lines[len(lines)-1]
+}
+
+// Files returns the credentials that a machine was given; those that are missing are empty.
+func (h Host) Files(id string) (Files, error) {
+	var f Files
+	for name, into := range f.byName() {
+		content, err := os.ReadFile(filepath.Join(h.folder(id), name))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return Files{}, fmt.Errorf("reading the credentials of machine %s: %w", id, err)
+		}
+		*into = content
+	}
+	return f, nil
+}
+
+func (f *Files) byName() map[string]*[]byte {
+	return map[string]*[]byte{
+		guest.CAFile:              &f.CA,
+		guest.KubeletKubeconfig:   &f.KubeletKubeconfig,
+		guest.KubeletCertFile:     &f.KubeletCert,
+		guest.KubeletKeyFile:      &f.KubeletKey,
+		guest.KubeProxyKubeconfig: &f.KubeProxyKubeconfig,
+	}
 }

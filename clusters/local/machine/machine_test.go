@@ -107,7 +107,7 @@ spec:
   nodeName: %s
   containers:
   - name: podinfo
-    image: portico.local/podinfo:6.9.2
+    image: ghcr.io/stefanprodan/podinfo:6.9.2
     command: [./podinfo, --port=9898]
     readinessProbe: {httpGet: {path: /readyz, port: 9898}, periodSeconds: 1}
 `
@@ -183,7 +183,7 @@ spec:
   terminationGracePeriodSeconds: 1
   containers:
   - name: podinfo
-    image: portico.local/podinfo:6.9.2
+    image: ghcr.io/stefanprodan/podinfo:6.9.2
     readinessProbe: {httpGet: {path: /readyz, port: 9898}, periodSeconds: 1}
     volumeMounts: [{name: data, mountPath: /data}]
   volumes: [{name: data, persistentVolumeClaim: {claimName: data}}]

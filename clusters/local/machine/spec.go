@@ -93,12 +93,9 @@ func (s Spec) files() (map[string][]byte, error) {
 		LibexecDir:    s.LibexecDir,
 		ImagesDir:     s.ImagesDir,
 	}, "", "  ")
-	return map[string][]byte{
-		guest.MachineFile:         append(config, '\n'),
-		guest.CAFile:              s.Files.CA,
-		guest.KubeletKubeconfig:   s.Files.KubeletKubeconfig,
-		guest.KubeletCertFile:     s.Files.KubeletCert,
-		guest.KubeletKeyFile:      s.Files.KubeletKey,
-		guest.KubeProxyKubeconfig: s.Files.KubeProxyKubeconfig,
-	}, err
+	out := map[string][]byte{guest.MachineFile: append(config, '\n')}
+	for name, content := range s.Files.byName() {
+		out[name] = *content
+	}
+	return out, err
 }

@@ -9,7 +9,7 @@
 // begin at .10. Pods and services exist only inside of these namespaces, so every cluster may use the
 // same addresses for them.
 //
-// There is no bookkeeping: everything is found by its name, and everything is done by making true
-// what should be. A call that was interrupted anywhere is completed by calling it again. Begin with
-// Host.
+// Everything is found by its name, and everything is done by making true what should be: a call that
+// was interrupted anywhere is completed by calling it again. Claims adds the one fact that names do
+// not hold, which is whose a network is. Begin with Host.
 package network

@@ -12,7 +12,8 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/tools/clientcmd"
+
+	kubeconfigs "portico.dev/portico/kube/kubeconfig"
 )
 
 const (
@@ -42,7 +43,7 @@ type Node struct {
 // EnsureNode creates the node in the cluster behind the kubeconfig. A node that is there stays
 // as it is: like a real one, it registers once.
 func (s *Simulator) EnsureNode(ctx context.Context, kubeconfig []byte, n Node) error {
-	cfg, err := clientcmd.RESTConfigFromKubeConfig(kubeconfig)
+	cfg, err := kubeconfigs.Read(kubeconfig)
 	if err != nil {
 		return fmt.Errorf("reading the kubeconfig: %w", err)
 	}

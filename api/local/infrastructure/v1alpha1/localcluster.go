@@ -1,6 +1,7 @@
 package v1alpha1
 
 import (
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -108,6 +109,12 @@ func (c *LocalCluster) GetConditions() []metav1.Condition { return c.Status.Cond
 
 // SetConditions replaces the conditions of the status.
 func (c *LocalCluster) SetConditions(conditions []metav1.Condition) { c.Status.Conditions = conditions }
+
+// HasNetwork says whether the network of the cluster is there: machines and an API server may
+// be connected to it, which is earlier than Cluster API learns of it.
+func (c *LocalCluster) HasNetwork() bool {
+	return meta.IsStatusConditionTrue(c.Status.Conditions, NetworkReadyCondition)
+}
 
 // LocalClusterList is a list of LocalClusters.
 //

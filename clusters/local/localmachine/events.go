@@ -1,0 +1,118 @@
+package localmachine
+
+import (
+	"context"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	infra "portico.dev/portico/api/local/infrastructure/v1alpha1"
+	"portico.dev/portico/kube/control"
+)
+
+// workers bounds how many machines are looked at at once: removing one takes seconds.
+const workers = 10
+
+// SetupWithManager tells the manager which events concern which LocalMachine. The bell is the
+// Keeper's. Of Secrets only the metadata is kept in memory.
+func (c *Controller) SetupWithManager(mgr manager.Manager, bell control.Bell) error {
+	return builder.ControllerManagedBy(mgr).
+		Named("localmachine").
+		For(&infra.LocalMachine{}).
+		Watches(&clusterv1.Machine{}, handler.EnqueueRequestsFromMapFunc(ofMachine), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&clusterv1.Cluster{}, handler.EnqueueRequestsFromMapFunc(c.ofCluster), builder.WithPredicates(changed(clusterFacts))).
+		Watches(&infra.LocalCluster{}, handler.EnqueueRequestsFromMapFunc(c.ofLocalCluster), builder.WithPredicates(changed(networkFacts))).
+		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(c.ofSecret)).
+		WatchesRawSource(bell.Source()).
+		WithOptions(controller.Options{MaxConcurrentReconciles: workers}).
+		Complete(c)
+}
+
+// ofMachine maps a Machine to the LocalMachine that it refers to.
+func ofMachine(_ context.Context, obj client.Object) []reconcile.Request {
+	m, ok := obj.(*clusterv1.Machine)
+	if !ok {
+		return nil
+	}
+	ref := m.Spec.InfrastructureRef
+	if ref.Kind != "LocalMachine" || ref.APIGroup != infra.GroupVersion.Group {
+		return nil
+	}
+	return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: m.Namespace, Name: ref.Name}}}
+}
+
+// ofCluster maps a Cluster to its machines.
+func (c *Controller) ofCluster(ctx context.Context, obj client.Object) []reconcile.Request {
+	return c.machines(ctx, client.ObjectKeyFromObject(obj))
+}
+
+// ofLocalCluster maps a LocalCluster to the machines of the Cluster that owns it.
+func (c *Controller) ofLocalCluster(ctx context.Context, obj client.Object) []reconcile.Request {
+	return c.machines(ctx, types.NamespacedName{Namespace: obj.GetNamespace(), Name: obj.GetLabels()[clusterv1.ClusterNameLabel]})
+}
+
+// ofSecret maps a Secret to the machines that are made from it, by its name: who writes one
+// by hand may forget the label.
+func (c *Controller) ofSecret(ctx context.Context, obj client.Object) []reconcile.Request {
+	for _, purpose := range []string{"-bootstrap", "-ca", "-kubeconfig"} {
+		if cluster, ok := strings.CutSuffix(obj.GetName(), purpose); ok {
+			return c.machines(ctx, types.NamespacedName{Namespace: obj.GetNamespace(), Name: cluster})
+		}
+	}
+	return nil
+}
+
+func (c *Controller) machines(ctx context.Context, cluster types.NamespacedName) []reconcile.Request {
+	if cluster.Name == "" {
+		return nil
+	}
+	all, err := machinesOf(ctx, c.Kube, cluster)
+	if err != nil {
+		return nil
+	}
+	var out []reconcile.Request
+	for i := range all {
+		out = append(out, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&all[i])})
+	}
+	return out
+}
+
+// changed passes on updates that change what we look at: Clusters report their status often,
+// and a fleet of machines need not be looked at for it.
+func changed[F comparable](facts func(client.Object) F) predicate.Predicate {
+	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+		return facts(e.ObjectOld) != facts(e.ObjectNew)
+	}}
+}
+
+// clusterFacts are the facts of a Cluster that observe looks at.
+func clusterFacts(obj client.Object) [2]bool {
+	cluster, ok := obj.(*clusterv1.Cluster)
+	if !ok {
+		return [2]bool{}
+	}
+	is := func(b *bool) bool { return b != nil && *b }
+	return [2]bool{is(cluster.Spec.Paused), is(cluster.Status.Initialization.ControlPlaneInitialized)}
+}
+
+// networkFacts are the facts of a LocalCluster that observe looks at.
+func networkFacts(obj client.Object) Cluster {
+	local, ok := obj.(*infra.LocalCluster)
+	if !ok {
+		return Cluster{}
+	}
+	return Cluster{
+		Provisioned: local.HasNetwork(), Network: local.Spec.Network,
+		Index: local.Status.Network.Index, Gateway: local.Status.Network.Gateway,
+	}
+}
