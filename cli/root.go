@@ -30,6 +30,9 @@ type Deps struct {
 	Now    func() time.Time
 	// Plane returns the management plane of a configuration. It asks and starts nothing.
 	Plane func(config.Config) Plane
+
+	// dial stands in for the management cluster in tests.
+	dial func(context.Context) (*connection, error)
 }
 
 // The exit statuses.
@@ -68,6 +71,8 @@ func Run(ctx context.Context, d Deps, args []string) int {
 type session struct {
 	Deps
 	file, data, listen string
+	// kubeconfig and context name a management cluster that is not the data folder's plane.
+	kubeconfig, context string
 }
 
 // Root returns the command portico with all nouns.
@@ -96,6 +101,7 @@ func Root(d Deps) *cobra.Command {
 	// The nouns, and the verbs that stand alone.
 	root.AddGroup(&cobra.Group{ID: groupPlane, Title: "The management plane:"}, &cobra.Group{ID: groupFleet, Title: "Clusters and services:"}, &cobra.Group{ID: groupOther, Title: "Other:"})
 	add(root, groupPlane, upCommand(s), statusCommand(s), downCommand(s), resetCommand(s), kubeconfigCommand(s))
+	add(root, groupFleet, clusterCommand(s), serviceCommand(s), templateCommand(s), whyCommand(s))
 	add(root, groupOther, configCommand(s), versionCommand(s))
 	root.SetHelpCommandGroupID(groupOther)
 	root.SetCompletionCommandGroupID(groupOther)

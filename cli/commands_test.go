@@ -1,0 +1,170 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/watch"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	kcm "portico.dev/portico/api/kcm/v1beta1"
+	"portico.dev/portico/config"
+	"portico.dev/portico/internal/scenario"
+	"portico.dev/portico/server/explain/reader"
+)
+
+// world is what a command meets.
+type world struct {
+	// Args is the command line, Stdin what is piped in.
+	Args  []string `json:"args"`
+	Stdin string   `json:"stdin"`
+	// Objects are on the management cluster, Later come when the command begins to watch: one
+	// with a deletionTimestamp is deleted.
+	Objects []unstructured.Unstructured `json:"objects"`
+	Later   []unstructured.Unstructured `json:"later"`
+	// Child are the objects on the child cluster, or Problem why it does not answer.
+	Child   []unstructured.Unstructured `json:"child"`
+	Problem string                      `json:"problem"`
+}
+
+// Each scenario is a command line against an API server; what is printed comes out, and the
+// ClusterDeployments if the command may change them.
+func TestCommands(t *testing.T) {
+	scenario.Run(t, "testdata/*.txtar", func(in *scenario.Input) ([]scenario.Section, error) {
+		var w world
+		if err := in.Decode("world.yaml", &w); err != nil {
+			return nil, err
+		}
+		kube := w.management()
+		var out, talk bytes.Buffer
+		now := time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		defer cancel()
+		status := Run(ctx, Deps{
+			Streams: Streams{In: strings.NewReader(w.Stdin), Out: &out, Err: &talk},
+			Getenv:  func(string) string { return "" }, Now: func() time.Time { return now },
+			Plane: func(config.Config) Plane { return nil },
+			dial: func(context.Context) (*connection, error) {
+				return &connection{kube: kube, read: reader.New(kube, w.children, func() time.Time { return now })}, nil
+			},
+		}, w.Args)
+		sections := []scenario.Section{scenario.Text("stdout", out.String()), scenario.Text("stderr", talk.String()), scenario.Text("status", fmt.Sprint(status))}
+		if changed, err := stored(kube); err != nil || changed != "" && writes(w.Args) {
+			return append(sections, scenario.Text("stored", changed)), err
+		}
+		return sections, nil
+	})
+}
+
+func writes(args []string) bool {
+	return len(args) > 1 && (args[1] == "create" || args[1] == "scale" || args[1] == "upgrade" || args[1] == "delete")
+}
+
+// stored are the specs of all ClusterDeployments.
+func stored(kube client.Client) (string, error) {
+	var list kcm.ClusterDeploymentList
+	if err := kube.List(context.Background(), &list); err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	for _, d := range list.Items {
+		b.WriteString(scenario.YAML("", map[string]any{d.Namespace + "/" + d.Name: d.Spec}).Text)
+	}
+	return b.String(), nil
+}
+
+func (w world) management() client.WithWatch {
+	scheme := runtime.NewScheme()
+	must(kcm.AddToScheme(scheme))
+	must(corev1.AddToScheme(scheme))
+	objects := make([]client.Object, len(w.Objects))
+	for i := range w.Objects {
+		objects[i] = &w.Objects[i]
+	}
+	return fake.NewClientBuilder().WithScheme(scheme).WithRESTMapper(kinds()).WithObjects(objects...).
+		WithIndex(&kcm.ClusterDeployment{}, metav1.ObjectNameField, func(o client.Object) []string { return []string{o.GetName()} }).
+		WithInterceptorFuncs(interceptor.Funcs{Watch: func(ctx context.Context, kube client.WithWatch, list client.ObjectList, opts ...client.ListOption) (watch.Interface, error) {
+			events, err := kube.Watch(ctx, list, opts...)
+			go w.happen(ctx, kube)
+			return events, err
+		}, Patch: func(ctx context.Context, kube client.WithWatch, o client.Object, patch client.Patch, opts ...client.PatchOption) error {
+			if err := kube.Patch(ctx, o, patch, opts...); err != nil {
+				return err
+			}
+			o.SetGeneration(o.GetGeneration() + 1) // as a real API server does when a spec changes
+			return kube.Update(ctx, o)
+		}}).Build()
+}
+
+// happen makes the later objects so, one after the other.
+func (w world) happen(ctx context.Context, kube client.Client) {
+	for i := range w.Later {
+		o := w.Later[i].DeepCopy()
+		if o.GetDeletionTimestamp() != nil {
+			must(kube.Delete(ctx, o))
+			continue
+		}
+		have := o.DeepCopy()
+		must(kube.Get(ctx, client.ObjectKeyFromObject(o), have))
+		o.SetResourceVersion(have.GetResourceVersion())
+		o.SetDeletionTimestamp(have.GetDeletionTimestamp())
+		must(kube.Update(ctx, o))
+	}
+}
+
+func (w world) children(_ context.Context, key types.NamespacedName) (client.Reader, error) {
+	if w.Problem != "" {
+		return nil, errors.New(w.Problem)
+	}
+	objects := make([]client.Object, len(w.Child))
+	for i := range w.Child {
+		objects[i] = &w.Child[i]
+	}
+	return fake.NewClientBuilder().WithScheme(runtime.NewScheme()).WithRESTMapper(kinds()).WithObjects(objects...).Build(), nil
+}
+
+// must ends the test binary: a scenario that cannot happen is a mistake in its file.
+func must(err error) {
+	if err != nil {
+		panic(err)
+	}
+}
+
+// kinds is what the API servers of the scenarios know.
+func kinds() meta.RESTMapper {
+	mapper := meta.NewDefaultRESTMapper([]schema.GroupVersion{
+		kcm.GroupVersion, {Group: "cluster.x-k8s.io", Version: "v1beta2"}, {Group: "infrastructure.cluster.x-k8s.io", Version: "v1alpha1"},
+		{Group: "controlplane.cluster.x-k8s.io", Version: "v1alpha1"}, {Group: "source.toolkit.fluxcd.io", Version: "v1"}, {Version: "v1"},
+	})
+	add := func(group, version string, scope meta.RESTScope, names ...string) {
+		for _, name := range names {
+			mapper.Add(schema.GroupVersionKind{Group: group, Version: version, Kind: name}, scope)
+		}
+	}
+	our := kcm.GroupVersion
+	add(our.Group, our.Version, meta.RESTScopeNamespace, kcm.ClusterDeploymentKind, kcm.ClusterTemplateKind, kcm.ServiceTemplateKind, kcm.CredentialKind, kcm.ServiceSetKind)
+	add(our.Group, our.Version, meta.RESTScopeRoot, kcm.ProviderTemplateKind, kcm.ManagementKind, kcm.MultiClusterServiceKind)
+	add("cluster.x-k8s.io", "v1beta2", meta.RESTScopeNamespace, "Cluster", "MachineDeployment", "MachineSet", "Machine")
+	add("infrastructure.cluster.x-k8s.io", "v1alpha1", meta.RESTScopeNamespace, "LocalCluster", "LocalMachine")
+	add("controlplane.cluster.x-k8s.io", "v1alpha1", meta.RESTScopeNamespace, "HostedControlPlane")
+	add("source.toolkit.fluxcd.io", "v1", meta.RESTScopeNamespace, "HelmChart", "HelmRepository")
+	add("", "v1", meta.RESTScopeNamespace, "Secret", "Pod")
+	add("", "v1", meta.RESTScopeRoot, "Node")
+	add("apps", "v1", meta.RESTScopeNamespace, "Deployment", "StatefulSet", "DaemonSet")
+	add("batch", "v1", meta.RESTScopeNamespace, "Job")
+	return mapper
+}
