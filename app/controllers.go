@@ -1,8 +1,78 @@
 package app
 
-import "context"
+import (
+	"context"
+	"errors"
+	"net/http"
 
-func (p *plane) serveRegistry(context.Context) error    { return nil }
-func (p *plane) serveArtifacts(context.Context) error   { return nil }
-func (p *plane) startControllers(context.Context) error { return nil }
-func (p *plane) installBundle(context.Context) error    { return nil }
+	corev1 "k8s.io/api/core/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	kcm "portico.dev/portico/api/kcm/v1beta1"
+	"portico.dev/portico/app/install"
+	"portico.dev/portico/clusters/adopted"
+	"portico.dev/portico/clusters/chain"
+	"portico.dev/portico/clusters/credential"
+	"portico.dev/portico/clusters/deployment"
+	"portico.dev/portico/clusters/hosted"
+	"portico.dev/portico/clusters/hosted/processrunner"
+	"portico.dev/portico/clusters/installed"
+	"portico.dev/portico/clusters/management"
+	"portico.dev/portico/clusters/release"
+	"portico.dev/portico/clusters/template"
+	"portico.dev/portico/kube/control"
+	"portico.dev/portico/kube/helm"
+	"portico.dev/portico/kube/remote"
+	"portico.dev/portico/kube/source"
+	"portico.dev/portico/state/engines/direct"
+	"portico.dev/portico/state/service"
+	"portico.dev/portico/state/serviceset"
+)
+
+// chartsInMemory is how many bytes of charts are kept parsed.
+const chartsInMemory = 32 << 20
+
+// controllers registers every controller of the plane. This list is the whole system.
+func (p *plane) controllers(ctx context.Context, mgr ctrl.Manager) error {
+	var (
+		clock     = p.env.Now
+		kube      = mgr.GetClient()
+		live      = mgr.GetAPIReader()
+		charts    = helm.NewCharts(chartsInMemory)
+		artifacts = source.Reader{Store: p.artifacts, HTTP: http.DefaultClient}
+	)
+	releases, err := helm.New(mgr.GetConfig(), helm.Config{Clock: clock})
+	if err != nil {
+		return err
+	}
+	engine := direct.New(targets{remote.New(live, mgr.GetConfig(), p.log)}, library{charts, artifacts}, clock)
+	programs := installed.New(string(p.bin))
+	controlPlanes := control.NewBell()
+	runner := processrunner.New(processrunner.Config{
+		Folder: p.folder.Clusters(), Logs: p.folder.Logs(), Table: p.table, Programs: programs,
+		NetnsFolder: "/run/netns", Ring: controlPlanes.Ring, Clock: clock,
+	})
+	return errors.Join(
+		source.Setup(mgr, source.Options{Store: p.artifacts, Clock: clock}),
+
+		template.Setup(mgr, template.Dependencies{Charts: charts, Artifacts: artifacts, Home: install.SystemNamespace}),
+		chain.Setup(mgr, install.SystemNamespace),
+		release.New(kube, clock).Setup(mgr),
+		(&management.Controller{Kube: kube, Events: mgr.GetEventRecorder(kcm.EventSource), Clock: clock}).Setup(mgr),
+		credential.New(mgr, clock).SetupWithManager(mgr),
+		deployment.New(deployment.Parts{
+			Kube: kube, Live: live, Releases: releases, Artifacts: artifacts, Charts: charts,
+			Children: deployment.Direct{}, Events: mgr.GetEventRecorder("portico-clusters"), Clock: clock,
+		}).Setup(ctx, mgr),
+		(&adopted.Controller{Kube: kube, Live: live, Clock: clock}).Setup(ctx, mgr),
+		(&hosted.Controller{Kube: kube, Secrets: live, Runner: runner, Children: hosted.OpenChild, Clock: clock}).SetupWithManager(mgr, controlPlanes),
+		p.infrastructure(mgr, programs),
+
+		service.New(kube).SetupWithManager(mgr),
+		serviceset.New(mgr, engine, clock).SetupWithManager(mgr),
+	)
+}
+
+// uncached are the kinds that are read from the API server each time.
+func uncached() []client.Object { return []client.Object{&corev1.Secret{}, &corev1.ConfigMap{}} }

@@ -15,6 +15,7 @@ import (
 	"portico.dev/portico/app/supervise"
 	"portico.dev/portico/cli"
 	"portico.dev/portico/config"
+	"portico.dev/portico/kube/source/store"
 	"portico.dev/portico/process"
 )
 
@@ -61,6 +62,8 @@ type plane struct {
 	failed chan error
 	// installer is there once the control plane serves.
 	installer *install.Installer
+	// artifacts is there once they are served.
+	artifacts *store.Store
 }
 
 // The steps of a start.
@@ -84,6 +87,12 @@ const (
 // steps are the whole start. Each begins when what it needs is done.
 func (p *plane) steps() []steps.Step {
 	needs := func(names ...string) []string { return names }
+	// A first start that fails is told to the user, and not tried again. That of a successor must
+	// be, even if the keeper ends meanwhile: so that one is kept from the beginning.
+	beforeKeeper := needs(stepBundle, stepClusterAPI)
+	if p.env.Getenv(successorVariable) != "" {
+		beforeKeeper = nil
+	}
 	return []steps.Step{
 		{Name: stepCertificates, Do: p.makeCertificates},
 		{Name: stepServer, Needs: needs(stepCertificates), Do: p.startManagement},
@@ -96,7 +105,7 @@ func (p *plane) steps() []steps.Step {
 		{Name: stepClusterAPI, Needs: needs(stepAccess, stepDefinitions, stepManagement), Do: p.startClusterAPI},
 		{Name: stepControllers, Needs: needs(stepAccess, stepDefinitions, stepManagement, stepArtifacts), Do: p.startControllers},
 		{Name: stepBundle, Needs: needs(stepControllers, stepRegistry), Do: p.installBundle},
-		{Name: stepKeeper, Needs: needs(stepBundle, stepClusterAPI), Do: p.startKeeper},
+		{Name: stepKeeper, Needs: beforeKeeper, Do: p.startKeeper},
 	}
 }
 

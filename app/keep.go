@@ -41,18 +41,21 @@ func (e *embedded) Keep(ctx context.Context) error {
 			log.Warn("not starting the plane", "reason", err) // most likely somebody else does
 			continue
 		}
-		if _, err := e.startPlane(lock); err != nil {
+		if _, err := e.startPlane(lock, successorVariable+"=1"); err != nil {
 			log.Error("the plane does not start", "reason", err)
 		}
 	}
 }
 
+// successorVariable tells a plane that its keeper has started it.
+const successorVariable = "PORTICO_SUCCESSOR"
+
 // startPlane starts the plane's process and hands the folder's lock down to it.
-func (e *embedded) startPlane(lock *os.File) (process.Process, error) {
+func (e *embedded) startPlane(lock *os.File, more ...string) (process.Process, error) {
 	defer lock.Close()
 	spec := e.spec(planeProgram, e.env.Executable, "plane", "--config", e.folder.Config())
 	spec.Files = []*os.File{lock}
-	spec.Env = append(spec.Env, lockVariable+"=3")
+	spec.Env = append(append(spec.Env, lockVariable+"=3"), more...)
 	p, err := e.table.Start(spec)
 	if err != nil {
 		return p, err

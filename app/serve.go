@@ -19,6 +19,10 @@ import (
 // lockVariable names the descriptor on which a plane inherits the folder's lock.
 const lockVariable = "PORTICO_LOCK"
 
+// startWithin is the time that a start may take. A plane that has not come up by then waits for
+// something that will not happen, and its log says what.
+const startWithin = 3 * time.Minute
+
 // stopWithin is the time that the plane gets to stop all its programs.
 const stopWithin = time.Minute
 
@@ -86,7 +90,9 @@ func (p *plane) start(ctx, living context.Context) error {
 		p.log.Info("start", "step", e.Step, "phase", e.Phase, "at", e.At, "took", e.Took, "error", e.Error)
 		p.journal.add(e)
 	}
-	err := steps.Run(context.WithValue(ctx, lifeKey{}, living), p.steps(), p.env.Now, report)
+	limited, cancel := context.WithTimeoutCause(ctx, startWithin, fmt.Errorf("not done within %s", startWithin))
+	defer cancel()
+	err := steps.Run(context.WithValue(limited, lifeKey{}, living), p.steps(), p.env.Now, report)
 	took := p.env.Now().Sub(began)
 	last := steps.Event{Step: wholeStart, Phase: steps.Done, At: took, Took: took}
 	if err != nil {

@@ -18,4 +18,4 @@ func machineTools() []preflight.Tool {
 }
 
 // removeMachines removes what machines and networks leave behind beside processes.
-func (e *embedded) removeMachines(context.Context) error { return nil }
+func (e *embedded) removeMachines(ctx context.Context) error { return e.sweeper(nil).Clear(ctx) }

@@ -100,7 +100,10 @@ func (e *embedded) follow(ctx context.Context, p process.Process, o cli.UpOption
 // stopAgain undoes a start that was interrupted.
 func (e *embedded) stopAgain(o cli.UpOptions) error {
 	fmt.Fprintln(o.Talk, "Interrupted: stopping what was started.")
-	return e.Down(context.Background(), cli.DownOptions{Talk: o.Talk})
+	if err := e.Down(context.Background(), cli.DownOptions{Talk: o.Talk}); err != nil {
+		return err
+	}
+	return errors.New("the start was interrupted")
 }
 
 // failure waits for the end of a plane that could not start, and explains it.

@@ -33,6 +33,9 @@ func (f Folder) Clusters() string { return f.path("clusters") }
 // Machines holds a directory for each machine.
 func (f Folder) Machines() string { return f.path("machines") }
 
+// Networks holds a file for each network of a cluster.
+func (f Folder) Networks() string { return f.path("networks") }
+
 // Artifacts holds the fetched sources.
 func (f Folder) Artifacts() string { return f.path("artifacts") }
 
@@ -46,7 +49,7 @@ func (f Folder) Logs() string { return f.path("log") }
 func (f Folder) Log(program string) string { return filepath.Join(f.Logs(), program+".log") }
 
 // Config is the configuration in force, as the last `portico up` wrote it.
-func (f Folder) Config() string { return f.path("plane.yaml") }
+func (f Folder) Config() string { return f.path(config.Started) }
 
 // Socket is where the plane answers the command line.
 func (f Folder) Socket() string { return f.path("plane.sock") }
@@ -62,6 +65,7 @@ type InUse struct {
 	PID int
 }
 
+// Error names the folder and its holder.
 func (e InUse) Error() string {
 	return fmt.Sprintf("data folder %s is in use by process %d", e.Folder, e.PID)
 }

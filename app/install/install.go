@@ -68,17 +68,25 @@ func (i *Installer) apply(ctx context.Context, o *unstructured.Unstructured) err
 }
 
 // AwaitServer returns when the server takes definitions, which is earlier than it says that
-// it is ready. There is nothing to watch yet, so it asks, at first often.
+// it is ready.
 func (i *Installer) AwaitServer(ctx context.Context) error {
-	const least, most = 20 * time.Millisecond, 500 * time.Millisecond
-	for delay := least; ; delay = min(delay*5/4, most) {
+	return Await(ctx, "the management API server", func(ctx context.Context) error {
 		_, err := i.known(ctx)
+		return err
+	})
+}
+
+// Await asks, at first often, until there is no error. It is for what nobody can watch yet.
+func Await(ctx context.Context, what string, ask func(context.Context) error) error {
+	const least, most = 10 * time.Millisecond, 500 * time.Millisecond
+	for delay := least; ; delay = min(delay*5/4, most) {
+		err := ask(ctx)
 		if err == nil {
 			return nil
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("waiting for the management API server: %w: %w", context.Cause(ctx), err)
+			return fmt.Errorf("waiting for %s: %w: %w", what, context.Cause(ctx), err)
 		case <-time.After(delay):
 		}
 	}

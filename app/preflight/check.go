@@ -19,6 +19,7 @@ type Problem struct {
 	Warning bool
 }
 
+// Error is what is wrong, and on the next line what to do.
 func (p Problem) Error() string { return p.What + "\n  " + p.Next }
 
 // Facts are what Observe found.

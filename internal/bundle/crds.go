@@ -39,11 +39,11 @@ func clusterAPI(out string) error {
 	if err != nil {
 		return err
 	}
-	files, err := glob(filepath.Join(m.Dir, "config", "crd", "bases", "*.yaml"))
+	files, err := glob(filepath.Join(m.Dir, "core", "config", "crd", "bases", "*.yaml"))
 	if err != nil {
 		return err
 	}
-	webhooks, err := os.ReadFile(filepath.Join(m.Dir, "config", "webhook", "manifests.yaml"))
+	webhooks, err := os.ReadFile(filepath.Join(m.Dir, "core", "config", "webhook", "manifests.yaml"))
 	if err != nil {
 		return err
 	}

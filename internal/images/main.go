@@ -20,8 +20,9 @@ import (
 	"portico.dev/portico/oci/pack"
 )
 
-// podinfoImage has the version that podinfo's own chart asks for.
-const podinfoImage = guest.BundledHost + "/podinfo:6.9.2"
+// podinfoImage is what podinfo's own chart asks for: machines find ours, which is made from the same
+// sources, before they ask that registry.
+const podinfoImage = "ghcr.io/stefanprodan/podinfo:6.9.2"
 
 func main() {
 	bin := flag.String("bin", "bin", "folder of the built programs")

@@ -1,0 +1,45 @@
+package app
+
+import (
+	"context"
+
+	"github.com/fluxcd/pkg/apis/meta"
+
+	"portico.dev/portico/kube/helm"
+	"portico.dev/portico/kube/remote"
+	"portico.dev/portico/kube/source"
+	"portico.dev/portico/state/engine"
+	"portico.dev/portico/state/engines/direct"
+)
+
+// targets finds for the direct engine the clusters that it installs on.
+type targets struct{ clusters *remote.Clusters }
+
+// Cluster implements direct.Clusters.
+func (t targets) Cluster(ctx context.Context, target engine.Target) (direct.Cluster, error) {
+	find := func() (*remote.Cluster, error) { return t.clusters.Cluster(ctx, target.Cluster) }
+	if target.Management {
+		find = t.clusters.Own
+	}
+	found, err := find()
+	if err != nil {
+		return nil, err
+	}
+	return found, nil
+}
+
+// Forget implements direct.Clusters.
+func (t targets) Forget(target engine.Target) { t.clusters.Forget(target.Cluster) }
+
+// library reads for the direct engine the charts that sources have fetched.
+type library struct {
+	charts    *helm.Charts
+	artifacts source.Reader
+}
+
+// Chart implements direct.Charts.
+func (l library) Chart(ctx context.Context, from engine.Source) (*helm.Chart, error) {
+	return l.charts.Get(ctx, from.Digest, func(ctx context.Context) ([]byte, error) {
+		return l.artifacts.Open(ctx, &meta.Artifact{URL: from.URL, Path: from.URL, Digest: from.Digest, Revision: from.Revision})
+	})
+}
