@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 root=$PWD
 tool=$(mktemp -d)
 trap 'rm -rf "$tool"' EXIT
-go build -o "$tool/controller-gen" sigs.k8s.io/controller-tools/cmd/controller-gen
+GOFLAGS=-trimpath go build -o "$tool/controller-gen" sigs.k8s.io/controller-tools/cmd/controller-gen
 version=$(go list -m -f '{{.Version}}' sigs.k8s.io/controller-tools)
 
 cd api

@@ -1,0 +1,44 @@
+#!/bin/sh
+# demo.sh: starts the management plane, declares a cluster with a service, waits until the service
+# answers, and says how to go on. What it starts keeps running. PORTICO_DATA chooses the folder.
+set -eu
+cd "$(dirname "$0")/.."
+portico=bin/portico
+kubectl="bin/portico-kube kubectl"
+began=$(date +%s)
+say() { printf '\n==> %s\n' "$*"; }
+
+if [ "$(id -u)" != 0 ]; then
+	echo "The demo's node is made of Linux namespaces, which needs root: sudo make demo" >&2
+	exit 1
+fi
+
+say "Starting the management plane: portico up --detach"
+$portico up --detach
+config=$(mktemp)
+trap 'rm -f "$config"' EXIT
+$portico kubeconfig >"$config"
+
+say "Declaring a cluster with a service: kubectl apply -f docs/examples/demo.yaml"
+$kubectl --kubeconfig "$config" apply -f docs/examples/demo.yaml
+
+say "Waiting for the cluster and its service: portico cluster wait demo"
+$portico cluster wait demo --timeout 10m
+
+say "What there is: portico cluster tree demo"
+$portico cluster tree demo
+
+say "Asking the service, through the cluster's API server"
+$portico kubeconfig demo >"$config"
+$kubectl --kubeconfig "$config" get --raw /api/v1/namespaces/podinfo/services/podinfo:http/proxy/
+
+cat <<TEXT
+
+The service answered, $(($(date +%s) - began)) seconds after the command. Everything keeps running.
+
+  look      bin/portico cluster tree demo
+  kubectl   bin/portico kubeconfig demo > demo.kubeconfig
+            $kubectl --kubeconfig demo.kubeconfig get pods --all-namespaces
+  remove    bin/portico cluster delete demo      the cluster
+            bin/portico reset                    everything
+TEXT
