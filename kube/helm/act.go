@@ -12,6 +12,7 @@ import (
 	rcommon "helm.sh/helm/v4/pkg/release/common"
 	release "helm.sh/helm/v4/pkg/release/v1"
 	"helm.sh/helm/v4/pkg/storage"
+	"helm.sh/helm/v4/pkg/storage/driver"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -168,8 +169,8 @@ func (t *tools) install(ctx context.Context, want Wanted) (*release.Release, err
 	in.ForceConflicts = true
 	in.Replace = true
 	in.SkipCRDs, in.SkipSchemaValidation = true, true
-	in.TakeOwnership = o.TakeOwnership
-	in.DisableHooks = o.DisableHooks
+	in.TakeOwnership = o.Install.TakeOwnership
+	in.DisableHooks = o.DisableHooks || o.Install.DisableHooks
 	in.SubNotes = o.SubNotes
 	in.Description = o.Description
 	in.Labels = want.recordLabels(nil)
@@ -189,9 +190,10 @@ func (t *tools) install(ctx context.Context, want Wanted) (*release.Release, err
 // its record stays, or the next pass would take the release for one that was never tried.
 func (t *tools) undoInstall(failed *release.Release, o Options, cause error) error {
 	un := action.NewUninstall(t.config)
-	un.KeepHistory, un.DisableHooks, un.IgnoreNotFound = true, o.DisableHooks, true
+	// Helm would ignore every failure to find the release, not only that there is none.
+	un.KeepHistory, un.DisableHooks, un.IgnoreNotFound = true, o.DisableHooks || o.Install.DisableHooks, false
 	un.WaitStrategy, un.Timeout = kube.HookOnlyStrategy, o.timeout()
-	if _, err := un.Run(failed.Name); err != nil {
+	if _, err := un.Run(failed.Name); err != nil && !errors.Is(err, driver.ErrReleaseNotFound) {
 		return fmt.Errorf("%w; removing what it has made: %w", cause, errors.Join(append(t.client.refusals, err)...))
 	}
 	failed.SetStatus(rcommon.StatusFailed, failed.Info.Description)
@@ -213,7 +215,7 @@ func (t *tools) upgrade(ctx context.Context, want Wanted, records []record) (*re
 	// Helm takes no values at all for "as before".
 	up.ResetValues = !up.ReuseValues && !up.ResetThenReuseValues
 	up.SkipCRDs, up.SkipSchemaValidation = true, true
-	up.TakeOwnership = o.TakeOwnership
+	up.TakeOwnership = o.Upgrade.TakeOwnership
 	up.DisableHooks = o.DisableHooks || o.Upgrade.DisableHooks
 	up.CleanupOnFail, up.RollbackOnFailure = o.Upgrade.CleanupOnFail, o.Atomic
 	up.MaxHistory = o.maxHistory()

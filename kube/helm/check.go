@@ -10,8 +10,6 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
-	"golang.org/x/text/language"
-	"golang.org/x/text/message"
 	chartutil "helm.sh/helm/v4/pkg/chart/common/util"
 	chartv2 "helm.sh/helm/v4/pkg/chart/v2"
 	dependencies "helm.sh/helm/v4/pkg/chart/v2/util"
@@ -25,9 +23,8 @@ type ValueProblem struct {
 	Path string
 	// Message says what is wrong there, as a sentence without its end.
 	Message string
-
-	// unknown says that the chart has no such key, rather than another value for it.
-	unknown bool
+	// Unknown says that the chart has no such key, rather than another value for it.
+	Unknown bool
 }
 
 // ValuesError says that values do not suit a chart. It is a fleet.ErrInvalid.
@@ -119,12 +116,13 @@ func compile(text []byte) (*jsonschema.Schema, error) {
 	const here = "chart:///values.schema.json"
 	compiler := jsonschema.NewCompiler()
 	compiler.UseLoader(outside{})
-	if err := compiler.AddResource(here, doc); err != nil {
+	if err := compiler.AddResource(here, seal(doc)); err != nil {
 		return nil, err
 	}
 	return compiler.Compile(here)
 }
 
+// outside stands for all that a schema may name beyond itself, a meta-schema for example.
 type outside struct{}
 
 // Load implements jsonschema.URLLoader.
@@ -181,7 +179,7 @@ func (p place) unknown(v map[string]any) []ValueProblem {
 	for _, key := range slices.Sorted(maps.Keys(v)) {
 		if !p.knows(key) {
 			if p.closed() {
-				problems = append(problems, ValueProblem{Path: join(p.path, key), Message: p.misspelt(key), unknown: true})
+				problems = append(problems, ValueProblem{Path: join(p.path, key), Message: p.misspelt(key), Unknown: true})
 			}
 			continue
 		}
@@ -300,13 +298,36 @@ func (c *Chart) brokenRules(v Values, misspelt bool) ([]ValueProblem, error) {
 	raw := c.clone()
 	values := copyValues(v)
 	if err := dependencies.ProcessDependencies(raw, values); err != nil {
+		if problems := c.rules.misplaced("", v); len(problems) > 0 {
+			return problems, nil
+		}
 		return nil, fmt.Errorf("reading the dependencies of chart %s: %w: %w", c.Name(), fleet.ErrInvalid, err)
 	}
 	all, err := chartutil.CoalesceValues(raw, values)
 	if err != nil {
-		return nil, &ValuesError{Chart: c.Name() + " " + c.Version(), Problems: []ValueProblem{{Message: err.Error()}}}
+		if problems := c.rules.misplaced("", v); len(problems) > 0 {
+			return problems, nil
+		}
+		return []ValueProblem{{Message: err.Error()}}, nil
 	}
 	return c.rules.broken("", raw, all, misspelt), nil
+}
+
+// misplaced finds what stands where a chart below has its values and is no mapping. Helm's own
+// complaint repeats it, and it may come from a Secret.
+func (r *rules) misplaced(path string, v map[string]any) []ValueProblem {
+	var problems []ValueProblem
+	for _, name := range slices.Sorted(maps.Keys(r.below)) {
+		value, there := v[name]
+		inner, isMap := value.(map[string]any)
+		switch {
+		case isMap:
+			problems = append(problems, r.below[name].misplaced(join(path, name), inner)...)
+		case there:
+			problems = append(problems, ValueProblem{Path: join(path, name), Message: "must be a mapping, since it is for the chart of that name"})
+		}
+	}
+	return problems
 }
 
 func (r *rules) broken(path string, raw *chartv2.Chart, v map[string]any, misspelt bool) []ValueProblem {
@@ -333,7 +354,7 @@ func leaves(path string, e *jsonschema.ValidationError, misspelt bool) []ValuePr
 		}
 		return []ValueProblem{{
 			Path:    join(path, strings.Join(e.InstanceLocation, ".")),
-			Message: e.ErrorKind.LocalizedString(message.NewPrinter(language.English)),
+			Message: complaint(e.ErrorKind),
 		}}
 	}
 	var all []ValueProblem

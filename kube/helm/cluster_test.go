@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -203,6 +205,9 @@ func TestReleases(t *testing.T) {
 		{"AtomicInstall", testAtomicInstall},
 		{"AtomicUpgrade", testAtomicUpgrade},
 		{"UnknownKind", testUnknownKind},
+		{"Owners", testOwners},
+		{"RemoveDeaf", testRemoveDeaf},
+		{"UndoDeaf", testUndoDeaf},
 		{"CRDs", testCRDs},
 		{"Namespace", testNamespace},
 		{"Labels", testLabels},
@@ -234,7 +239,7 @@ func testInstall(w *world) {
 	if err != nil {
 		w.Fatal(err)
 	}
-	if !state.Is(want) || state.Chart != "web" || state.ChartVersion != "1.2.3" || state.AppVersion != "7" {
+	if state.Digest != want.Digest() || state.Chart != "web" || state.ChartVersion != "1.2.3" || state.AppVersion != "7" {
 		w.Errorf("the record tells all: %+v", state)
 	}
 	if got := w.configMap("one"); got.Data["text"] != "hi" || got.Annotations[nameAnnotation] != "one" {
@@ -322,11 +327,20 @@ func testForeignObject(w *world) {
 		w.Fatal(err)
 	}
 	want := w.wanted(chartOf(w, web), "")
-	if _, err := w.releases.Apply(w.Context(), want); err == nil || !strings.Contains(err.Error(), "cannot be imported") {
+	state, err := w.releases.Apply(w.Context(), want)
+	if err == nil || !strings.Contains(err.Error(), "cannot be imported") {
 		w.Fatalf("somebody's object is not touched: %v", err)
 	}
+	check(w, "there is no record of it", state, Failed, 0)
+	if !strings.Contains(state.Message, "cannot be imported") {
+		w.Errorf("the state says why: %q", state.Message)
+	}
 	w.expect("nothing was made", "ConfigMap one")
-	want.Options.TakeOwnership = true
+	want.Options.Upgrade.TakeOwnership = true
+	if _, err := w.releases.Apply(w.Context(), want); err == nil {
+		w.Fatal("what upgrades may do says nothing of installs")
+	}
+	want.Options.Install.TakeOwnership = true
 	check(w, "unless asked for", w.apply(want), Deployed, 1)
 	if got := w.configMap("one").Data["text"]; got != "hello" {
 		w.Errorf("text is %q", got)
@@ -471,11 +485,114 @@ apiVersion: example.org/v1
 kind: Odd
 metadata: {name: odd}
 `)
-	_, err := w.releases.Apply(w.Context(), w.wanted(c, ""))
+	state, err := w.releases.Apply(w.Context(), w.wanted(c, ""))
 	if !errors.Is(err, fleet.ErrNotYet) || !strings.Contains(err.Error(), "Odd.example.org") {
 		w.Errorf("the kind may still come: %v", err)
 	}
 	w.expect("nothing was made")
+	check(w, "there is no record of it", state, Failed, 0)
+	if !strings.Contains(state.Message, "Odd.example.org") {
+		w.Errorf("the state says why: %q", state.Message)
+	}
+	w.apply(w.wanted(chartOf(w, web), ""))
+	state, err = w.releases.Apply(w.Context(), w.wanted(c, ""))
+	if err == nil {
+		w.Fatal("the kind is still missing")
+	}
+	check(w, "the upgrade was never recorded", state, Failed, 1)
+	if !strings.Contains(state.Message, "Odd.example.org") {
+		w.Errorf("the state says why: %q", state.Message)
+	}
+}
+
+// deaf does not get the answer to one of the lists of records that are asked for.
+type deaf struct {
+	next  http.RoundTripper
+	at    int64
+	count atomic.Int64
+}
+
+func (d *deaf) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "/secrets") && d.count.Add(1) == d.at {
+		return nil, errors.New("the answer was lost")
+	}
+	return d.next.RoundTrip(r)
+}
+
+// deafAt are releases that do not hear the answer to their n-th list, and whether they got so far.
+func (w *world) deafAt(n int) (r *Releases, reached func() bool) {
+	w.Helper()
+	d := &deaf{at: int64(n)}
+	config := rest.CopyConfig(w.config)
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper { d.next = next; return d })
+	r, err := New(config, Config{QPS: 1000})
+	if err != nil {
+		w.Fatal(err)
+	}
+	return r, func() bool { return d.count.Load() >= d.at }
+}
+
+// testRemoveDeaf: that nobody could be asked is not that nothing is there.
+func testRemoveDeaf(w *world) {
+	for n := 1; ; n++ {
+		w.apply(w.wanted(chartOf(w, web), ""))
+		releases, reached := w.deafAt(n)
+		err := releases.Remove(w.Context(), w.namespace, "one", RemoveOptions{})
+		if !reached() {
+			break
+		}
+		if left := w.objects(); err == nil && len(left) > 0 {
+			w.Errorf("list %d failed, the removal has succeeded, and there are still %v", n, left)
+		}
+		w.remove()
+	}
+}
+
+func testUndoDeaf(w *world) {
+	want := w.wanted(chartOf(w, web), "port: 99999")
+	want.Options.Atomic = true
+	for n := 1; ; n++ {
+		releases, reached := w.deafAt(n)
+		_, err := releases.Apply(w.Context(), want)
+		if err == nil {
+			w.Fatal("the Service is refused")
+		}
+		if !reached() {
+			break
+		}
+		if _, left := w.objects()["ConfigMap one"]; left && strings.Contains(err.Error(), "was removed again") {
+			w.Errorf("list %d failed, it is still there: %v", n, err)
+		}
+		w.remove()
+	}
+}
+
+// testOwners: a release stays with who has it, until it is gone.
+func testOwners(w *world) {
+	c := chartOf(w, web)
+	a, b := Owner{"portico.dev/owner", "a"}, Owner{"portico.dev/owner", "b"}
+	mine, other := w.wanted(c, ""), w.wanted(c, "text: other")
+	mine.Owner, other.Owner = a, b
+	w.apply(mine)
+	before := w.objects()
+	_, err := w.releases.Apply(w.Context(), other)
+	var taken *TakenError
+	if !errors.As(err, &taken) || taken.Owner != a || !errors.Is(err, fleet.ErrNotYet) {
+		w.Errorf("it is told who has the release: %v", err)
+	}
+	if err := w.releases.Remove(w.Context(), w.namespace, "one", RemoveOptions{Owner: b}); err != nil {
+		w.Errorf("of what is another's there is nothing to remove: %v", err)
+	}
+	if diff := cmp.Diff(before, w.objects()); diff != "" {
+		w.Errorf("another's release was touched (-before +after)\n%s", diff)
+	}
+	if err := w.releases.Remove(w.Context(), w.namespace, "one", RemoveOptions{Owner: a, KeepHistory: true}); err != nil {
+		w.Fatal(err)
+	}
+	check(w, "nobody has what was removed", w.apply(other), Deployed, 2)
+	w.remove()
+	w.apply(w.wanted(c, ""))
+	check(w, "what nobody has can be taken over", w.apply(mine), Deployed, 2)
 }
 
 const withCRD = `

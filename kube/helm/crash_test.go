@@ -214,7 +214,7 @@ func nextRevision(left State, want Wanted) int {
 	case Absent, Uninstalling:
 		return 1
 	case Deployed:
-		if !left.Is(want) {
+		if left.Digest != want.Digest() {
 			return left.Revision + 1
 		}
 	}

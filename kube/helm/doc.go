@@ -18,6 +18,7 @@
 //     It is overwritten in place, so that there is no moment at which it is forgotten.
 //   - A cancelled context cuts every request at once, and so is nothing but a crash.
 //   - Objects that only an unfinished revision made are removed before the next one.
+//   - A release that carries the label of an owner is left alone by every other one.
 //
 // decide.go holds the whole policy, on one page. Begin there, then read Releases.Apply.
 package helm

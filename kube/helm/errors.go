@@ -10,6 +10,20 @@ import (
 	"portico.dev/portico/fleet"
 )
 
+// TakenError says that a release is another owner's. It is a fleet.ErrNotYet.
+type TakenError struct {
+	// Owner is who has the release.
+	Owner Owner
+}
+
+// Error names the owner.
+func (e *TakenError) Error() string {
+	return fmt.Sprintf("it belongs to another owner, %s=%s", e.Owner.Label, e.Owner.Value)
+}
+
+// Unwrap makes it a fleet.ErrNotYet.
+func (e *TakenError) Unwrap() error { return fleet.ErrNotYet }
+
 // classify tells which of the three kinds an error is, by its type: no words are read.
 func classify(err error) error {
 	unknown, isUnknown := find[*meta.NoKindMatchError](err)
@@ -63,7 +77,7 @@ func onlyUnknownValues(err error) bool {
 		return false
 	}
 	for _, p := range values.Problems {
-		if !p.unknown {
+		if !p.Unknown {
 			return false
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 
+	rcommon "helm.sh/helm/v4/pkg/release/common"
 	release "helm.sh/helm/v4/pkg/release/v1"
 	"helm.sh/helm/v4/pkg/storage/driver"
 	corev1 "k8s.io/api/core/v1"
@@ -69,7 +70,7 @@ func (r *Releases) Observe(ctx context.Context, namespace, name string) (State, 
 //
 // The error wraps fleet.ErrInvalid when only another input can help, fleet.ErrNotYet when
 // the cluster has to change first: a kind or the namespace is missing or on its way out,
-// or another program is at work on the release.
+// another program is at work on the release, or it is another owner's (a *TakenError).
 func (r *Releases) Apply(ctx context.Context, want Wanted) (State, error) {
 	k := want.key()
 	unlock, err := r.lock(ctx, k)
@@ -80,6 +81,9 @@ func (r *Releases) Apply(ctx context.Context, want Wanted) (State, error) {
 	records, err := r.records(ctx, k)
 	if err != nil {
 		return State{}, fmt.Errorf("observing release %s: %w", k, classify(err))
+	}
+	if other := takenBy(records, want.Owner); other != "" {
+		return State{}, fmt.Errorf("applying release %s: %w", k, &TakenError{Owner: Owner{want.Owner.Label, other}})
 	}
 	plan := decide(records, ask{digest: want.Digest(), retry: want.Retry, now: r.config.Clock(), patience: r.config.Patience})
 	switch plan.do {
@@ -95,14 +99,15 @@ func (r *Releases) Apply(ctx context.Context, want Wanted) (State, error) {
 	}
 	last, err := r.act(ctx, want, plan, records)
 	if err != nil {
-		return r.failed(last, want), fmt.Errorf("applying release %s: %w", k, classify(err))
+		err = classify(err)
+		return failed(last, want, records, err), fmt.Errorf("applying release %s: %w", k, err)
 	}
 	return stateOf(last), nil
 }
 
 // Remove takes a release away, with all its objects and records. It needs neither the
-// chart nor the values. Removing what is not there does nothing; a removal that a crash
-// broke off is finished.
+// chart nor the values. Removing what is not there, or is another owner's, does nothing; a
+// removal that a crash broke off is finished.
 func (r *Releases) Remove(ctx context.Context, namespace, name string, o RemoveOptions) error {
 	k := key{namespace, name}
 	unlock, err := r.lock(ctx, k)
@@ -137,13 +142,22 @@ func (r *Releases) kept(ctx context.Context, want Wanted, records []record) (Sta
 	return stateOf(failed), nil
 }
 
-// failed is the state after an attempt that went wrong, as far as it came.
-func (r *Releases) failed(last *release.Release, want Wanted) State {
-	if last == nil {
-		return State{Status: Failed, Digest: want.Digest(), Chart: want.Chart.Name(), ChartVersion: want.Chart.Version()}
+// failed is the state after an attempt that went wrong, as far as it came. Helm's own words
+// about it count only once it has recorded the failure: what goes wrong before the first
+// object is applied, such as a kind that is missing, leaves no record of the attempt at all.
+func failed(last *release.Release, want Wanted, records []record, cause error) State {
+	if last != nil && last.Info.Status == rcommon.StatusFailed {
+		state := stateOf(last)
+		state.Digest = want.Digest()
+		return state
 	}
-	state := stateOf(last)
-	state.Status, state.Digest = Failed, want.Digest()
+	state := State{
+		Status: Failed, Digest: want.Digest(), Message: fleet.Sentence(cause),
+		Chart: want.Chart.Name(), ChartVersion: want.Chart.Version(), AppVersion: want.Chart.raw.AppVersion(),
+	}
+	if len(records) > 0 {
+		state.Revision = records[len(records)-1].revision
+	}
 	return state
 }
 

@@ -20,7 +20,7 @@ func (r *Releases) remove(ctx context.Context, k key, o RemoveOptions) error {
 	if err != nil {
 		return err
 	}
-	if len(records) == 0 || o.KeepHistory && records[len(records)-1].status == rcommon.StatusUninstalled {
+	if len(records) == 0 || takenBy(records, o.Owner) != "" || o.KeepHistory && records[len(records)-1].status == rcommon.StatusUninstalled {
 		return nil
 	}
 	t, err := r.tools(ctx, k, nil)
@@ -82,7 +82,8 @@ func unfinished(history []*release.Release) []*release.Release {
 func (t *tools) uninstall(ctx context.Context, k key, o RemoveOptions) error {
 	t.client.refusals = nil
 	un := action.NewUninstall(t.config)
-	un.IgnoreNotFound = true
+	// Helm would ignore every failure to find the release, not only that there is none.
+	un.IgnoreNotFound = false
 	un.KeepHistory, un.DisableHooks = o.KeepHistory, o.DisableHooks
 	un.DeletionPropagation = o.Propagation
 	if un.DeletionPropagation == "" {

@@ -6,7 +6,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 
 	"helm.sh/helm/v4/pkg/chart/common"
 	chartutil "helm.sh/helm/v4/pkg/chart/common/util"
@@ -56,6 +55,9 @@ func Render(c *Chart, v Values, r Release) (*Rendered, error) {
 			c.Name(), c.Version(), fleet.ErrInvalid, want, capabilities.KubeVersion.Version)
 	}
 	files, err := execute(raw, v, r, capabilities)
+	if problems := c.rules.misplaced("", v); err != nil && len(problems) > 0 {
+		return nil, &ValuesError{Chart: c.Name() + " " + c.Version(), Problems: problems}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("rendering chart %s %s: %w: %s", c.Name(), c.Version(), fleet.ErrInvalid, inWords(err))
 	}
@@ -183,56 +185,6 @@ func inWords(err error) string {
 		return what
 	}
 	return fmt.Sprintf("%s, line %s: %s", templateName(at[1]), at[2], what)
-}
-
-// Renders keeps what was rendered, so that each combination of chart, values and release is
-// rendered once. It is bounded in number and safe for concurrent use.
-type Renders struct {
-	limit int
-
-	mu   sync.Mutex
-	by   map[string]*Rendered
-	keys []string // the oldest first
-}
-
-// NewRenders returns an empty cache of at most limit results.
-func NewRenders(limit int) *Renders {
-	return &Renders{limit: limit, by: map[string]*Rendered{}}
-}
-
-// Render is the function Render, once for the same input. Errors are not kept.
-func (c *Renders) Render(chart *Chart, v Values, r Release) (*Rendered, error) {
-	key := strings.Join(slices.Concat([]string{chart.digest, v.Digest(), r.Namespace, r.Name, r.KubeVersion}, r.APIVersions), " ")
-	if found := c.get(key); found != nil {
-		return found, nil
-	}
-	rendered, err := Render(chart, v, r)
-	if err != nil {
-		return nil, err
-	}
-	return c.put(key, rendered), nil
-}
-
-func (c *Renders) get(key string) *Rendered {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.by[key]
-}
-
-// put returns what all others get: of two that rendered at the same time, the first.
-func (c *Renders) put(key string, r *Rendered) *Rendered {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if first, ok := c.by[key]; ok {
-		return first
-	}
-	if len(c.keys) >= c.limit {
-		delete(c.by, c.keys[0])
-		c.keys = c.keys[1:]
-	}
-	c.by[key] = r
-	c.keys = append(c.keys, key)
-	return r
 }
 
 // objectsOf reads a release's manifest: what its last revision applied, hooks aside.

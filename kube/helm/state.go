@@ -50,9 +50,6 @@ type State struct {
 	Since time.Time
 }
 
-// Is says whether the release is deployed as wanted.
-func (s State) Is(w Wanted) bool { return s.Status == Deployed && s.Digest == w.Digest() }
-
 func statusOf(s common.Status) Status {
 	switch s {
 	case common.StatusDeployed:
@@ -115,6 +112,19 @@ func recordsOf(secrets []metav1.PartialObjectMetadata) []record {
 	}
 	slices.SortFunc(records, func(a, b record) int { return cmp.Compare(a.revision, b.revision) })
 	return records
+}
+
+// takenBy is who has the release, empty unless it is somebody else. Of one that was removed,
+// nothing is left to have.
+func takenBy(records []record, o Owner) string {
+	if o == (Owner{}) || len(records) == 0 {
+		return ""
+	}
+	last := records[len(records)-1]
+	if has := last.labels[o.Label]; has != o.Value && last.status != common.StatusUninstalled {
+		return has
+	}
+	return ""
 }
 
 func latest(created time.Time, seconds ...string) time.Time {

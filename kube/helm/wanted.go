@@ -20,10 +20,16 @@ type Wanted struct {
 	// ObjectLabels are put on every object of the release, so that others find them.
 	ObjectLabels map[string]string
 	Options      Options
+	// Owner is whose release it is: Apply leaves one alone that is another's. The zero value
+	// is nobody, who may have any.
+	Owner Owner
 	// Retry applies even when the last attempt at the very same failed. Whoever sets it
 	// decides how long to wait between attempts.
 	Retry bool
 }
+
+// Owner says whose a release is, by a label of its record.
+type Owner struct{ Label, Value string }
 
 // Options are the ways in which a release is installed and upgraded. The zero value is
 // Helm's default.
@@ -45,8 +51,6 @@ type Options struct {
 	SkipSchemaValidation bool
 	// DisableHooks runs no hooks, neither on install nor on upgrade.
 	DisableHooks bool
-	// TakeOwnership makes objects that exist already the release's own.
-	TakeOwnership bool
 	// MaxHistory bounds the kept revisions; zero means ten, less than zero no bound.
 	MaxHistory int
 	// SubNotes renders the notes of the chart's dependencies, too.
@@ -55,8 +59,17 @@ type Options struct {
 	Description string
 	// Labels are put on the release's record.
 	Labels map[string]string
-	// Upgrade are the options that only upgrades know.
+	// Install are the options of a first revision, Upgrade those of all others.
+	Install InstallOptions
 	Upgrade UpgradeOptions
+}
+
+// InstallOptions are the ways in which a release is installed.
+type InstallOptions struct {
+	// DisableHooks runs no hooks on installs.
+	DisableHooks bool
+	// TakeOwnership makes objects that exist already the release's own.
+	TakeOwnership bool
 }
 
 // UpgradeOptions are the ways in which a release is upgraded.
@@ -73,6 +86,8 @@ type UpgradeOptions struct {
 	CRDs bool
 	// DisableHooks runs no hooks on upgrades.
 	DisableHooks bool
+	// TakeOwnership makes objects that exist already the release's own.
+	TakeOwnership bool
 }
 
 // RemoveOptions are the ways in which a release is removed.
@@ -87,6 +102,9 @@ type RemoveOptions struct {
 	Wait bool
 	// Timeout bounds each wait; zero means five minutes.
 	Timeout time.Duration
+	// Owner is who removes it: what is another's is not there for them. The zero value is
+	// nobody, who may remove any.
+	Owner Owner
 }
 
 const (
@@ -97,7 +115,7 @@ const (
 // Digest identifies what is wanted of the cluster: the chart's content, the values, the
 // labels. Options that only say how to get there do not change it.
 func (w Wanted) Digest() string {
-	said := []any{w.Chart.Digest(), w.Values.Digest(), w.ObjectLabels, w.Options.Labels}
+	said := []any{w.Chart.Digest(), w.Values.Digest(), w.ObjectLabels, w.labels()}
 	if up := w.Options.Upgrade; up.ReuseValues || up.ResetThenReuseValues {
 		said = append(said, up.ReuseValues, up.ResetThenReuseValues)
 	}
@@ -131,6 +149,20 @@ func (o Options) maxHistory() int {
 	return o.MaxHistory
 }
 
+// labels are those that the user and the owner want on the record.
+func (w Wanted) labels() map[string]string {
+	if w.Owner == (Owner{}) {
+		return w.Options.Labels
+	}
+	labels := map[string]string{w.Owner.Label: w.Owner.Value}
+	for name, value := range w.Options.Labels {
+		if name != w.Owner.Label {
+			labels[name] = value
+		}
+	}
+	return labels
+}
+
 // recordLabels are the labels of the new record. Helm carries the labels of the revision
 // before over to the next, so that a label which is no longer wanted has to be taken away
 // with its word for that, "null".
@@ -139,7 +171,7 @@ func (w Wanted) recordLabels(before map[string]string) map[string]string {
 	for _, name := range slices.Sorted(maps.Keys(before)) {
 		labels[name] = "null"
 	}
-	maps.Copy(labels, w.Options.Labels)
+	maps.Copy(labels, w.labels())
 	labels[DigestLabel] = w.Digest()
 	return labels
 }

@@ -23,6 +23,9 @@ type Engine interface {
 	// background, and Changes tells when the report is another one. Applying the same set
 	// again changes nothing and costs the target nothing.
 	//
+	// A release stays with the set that has it. Of any other set that wants the same release,
+	// the report says Failed and whose it is, until it is gone from there.
+	//
 	// An error of kind fleet.ErrInvalid means that the set as a whole cannot be handled;
 	// fleet.ErrNotYet that the target's address is not known yet. What is wrong with a
 	// single service, and that a target does not answer, stands in the report.
@@ -63,6 +66,8 @@ type Removal struct {
 	// DependsOn says for services of the set what they depend on, as far as that is known:
 	// they go in the reverse order.
 	DependsOn map[Key][]Key
+	// Options are those of the services, as far as they are known: they say how to remove them.
+	Options map[Key]Options
 }
 
 // Target is a cluster that services are installed on.

@@ -6,11 +6,12 @@ import "time"
 type Policy struct {
 	// Sync says when the target is brought back to the wanted state.
 	Sync SyncMode
-	// Priority decides between two sets that want the same release: the higher wins.
+	// Priority ranks the sets that want the same release. An engine that never takes a release
+	// from the set that has it has no use for it: there the first one wins.
 	Priority int32
 	// StopOnConflict and StopOnError end the pass over a set at the first conflict or failure.
-	// An engine that works on services one by one has no pass to end: there a failure holds
-	// back what depends on it, and nothing else.
+	// An engine that works on services one by one has no pass to end: there a conflict or a
+	// failure holds back what depends on it, and nothing else.
 	StopOnConflict, StopOnError bool
 	// LeaveOnRemove keeps the services on the target when the set goes.
 	LeaveOnRemove bool

@@ -62,13 +62,18 @@ func dependenciesOf(set *kcm.ServiceSet, owner *kcm.ClusterDeployment) map[engin
 }
 
 // depart asks the engine to remove the services of a ServiceSet, and sees how that stands. It
-// needs neither the templates nor the values of the services.
+// needs neither the templates nor the values of the services; of those templates that are
+// still there, the options count.
 func (c *Controller) depart(ctx context.Context, set *kcm.ServiceSet, owner *kcm.ClusterDeployment) (Departure, error) {
 	saw := Departure{Cluster: Cluster{Exists: set.Spec.Provider.SelfManagement || owner != nil}}
 	if owner != nil && owner.DeletionTimestamp != nil {
 		saw.Cluster.Deleting = owner.DeletionTimestamp.Time
 	}
-	report, err := c.engine.Remove(ctx, engine.Removal{Ref: RefOf(set), DependsOn: dependenciesOf(set, owner)})
+	templates, err := c.templateOptions(ctx, set)
+	if err != nil {
+		return saw, err
+	}
+	report, err := c.engine.Remove(ctx, removalOf(set, owner, templates))
 	if _, known := fleet.NextOf(err); !known {
 		return saw, err
 	}
@@ -77,6 +82,22 @@ func (c *Controller) depart(ctx context.Context, set *kcm.ServiceSet, owner *kcm
 	}
 	saw.Report, saw.Now = report, c.clock()
 	return saw, nil
+}
+
+// templateOptions are those of the templates that exist, by name.
+func (c *Controller) templateOptions(ctx context.Context, set *kcm.ServiceSet) (map[string]*kcm.ServiceHelmOptions, error) {
+	out := map[string]*kcm.ServiceHelmOptions{}
+	for _, svc := range set.Spec.Services {
+		var t kcm.ServiceTemplate
+		err := c.kube.Get(ctx, client.ObjectKey{Namespace: set.Namespace, Name: svc.Template}, &t)
+		if client.IgnoreNotFound(err) != nil {
+			return nil, fmt.Errorf("reading ServiceTemplate %s/%s: %w", set.Namespace, svc.Template, err)
+		}
+		if err == nil {
+			out[svc.Template] = t.Spec.HelmOptions
+		}
+	}
+	return out, nil
 }
 
 func (c *Controller) observeTemplate(ctx context.Context, namespace, name string, saw Observed) error {

@@ -62,6 +62,15 @@ func dependencies(services []kcm.Service) map[engine.Key][]engine.Key {
 	return out
 }
 
+// removalOf is what the engine is told when a ServiceSet goes.
+func removalOf(set *kcm.ServiceSet, owner *kcm.ClusterDeployment, templates map[string]*kcm.ServiceHelmOptions) engine.Removal {
+	out := engine.Removal{Ref: RefOf(set), DependsOn: dependenciesOf(set, owner), Options: map[engine.Key]engine.Options{}}
+	for _, svc := range set.Spec.Services {
+		out.Options[service.KeyOf(svc.Namespace, svc.Name)] = optionsOf(service.MergeOptions(templates[svc.Template], svc.HelmOptions))
+	}
+	return out
+}
+
 // Blame puts what an engine refuses where it belongs: what concerns one service alone becomes
 // that service's problem, so that the others go on; an error means the whole set. It is pure.
 func Blame(set engine.Set, refused field.ErrorList) (engine.Set, error) {

@@ -3,6 +3,7 @@ package serviceset
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -125,19 +126,40 @@ func (s story) end() []scenario.Section {
 		saw.Cluster.Deleting = s.owner.DeletionTimestamp.Time
 	}
 	end := DecideEnd(&s.set, saw)
+	removal := s.removal()
 	if end.Release {
 		lines := []string{"release the ServiceSet"}
 		if end.Abandoned != "" {
 			lines = append(lines, "event: "+abandonment(&s.set, end))
 		}
-		return []scenario.Section{scenario.Text("end", lines...)}
+		return append(removal, scenario.Text("end", lines...))
 	}
 	line := "wait for " + end.Next.Reason()
 	if left, _ := end.Next.Waiting(); left > 0 {
 		line += fmt.Sprintf(", at most %s", left)
 	}
 	status := Status(&s.set, Outcome{Report: saw.Report, Problem: end.Held, Now: noon})
-	return append([]scenario.Section{scenario.Text("end", line)}, statusSections(status)...)
+	return append(append(removal, scenario.Text("end", line)), statusSections(status)...)
+}
+
+// removal is what the engine is told of services that are removed in a way of their own.
+func (s story) removal() []scenario.Section {
+	templates := map[string]*kcm.ServiceHelmOptions{}
+	for name, t := range s.saw.Templates {
+		templates[name] = t.Options
+	}
+	var lines []string
+	options := removalOf(&s.set, s.owner, templates).Options
+	for _, key := range slices.SortedFunc(maps.Keys(options), func(a, b engine.Key) int { return strings.Compare(a.String(), b.String()) }) {
+		if o := options[key]; o.DisableHooks || o.Uninstall != (engine.UninstallOptions{}) {
+			lines = append(lines, fmt.Sprintf("%s keep history %v, hooks %v, propagation %q, timeout %s",
+				key, o.Uninstall.KeepHistory, !o.DisableHooks && !o.Uninstall.DisableHooks, o.Uninstall.Propagation, o.Timeout))
+		}
+	}
+	if lines == nil {
+		return nil
+	}
+	return []scenario.Section{scenario.Text("removal", lines...)}
 }
 
 func statusSections(status kcm.ServiceSetStatus) []scenario.Section {
@@ -178,8 +200,9 @@ func TestStatusIsStable(t *testing.T) {
 		{Key: engine.Key{Namespace: "default", Name: "b"}, State: engine.Unseen},
 		{Key: engine.Key{Namespace: "default", Name: "c"}, State: engine.Failed, Message: "no", Since: noon},
 	}}
-	for _, problem := range []string{"", "there is no kubeconfig"} {
-		set.Status = Status(&set, Outcome{Report: report, Problem: problem, Now: noon})
+	for _, problem := range []string{"", "there is no kubeconfig", ""} {
+		set.Generation++ // what was known is of another wish each time
+		set.Status = Status(&set, Outcome{Report: report, Problem: problem, Waiting: problem != "", Now: noon})
 		was, err := json.Marshal(set.Status)
 		if err != nil {
 			t.Fatal(err)
@@ -188,7 +211,7 @@ func TestStatusIsStable(t *testing.T) {
 		for i := range report.Services {
 			report.Services[i].Since = noon.Add(time.Hour)
 		}
-		now, err := json.Marshal(Status(&set, Outcome{Report: report, Problem: problem, Now: noon.Add(2 * time.Hour)}))
+		now, err := json.Marshal(Status(&set, Outcome{Report: report, Problem: problem, Waiting: problem != "", Now: noon.Add(2 * time.Hour)}))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	kcm "portico.dev/portico/api/kcm/v1beta1"
@@ -107,7 +108,7 @@ func states(set *kcm.ServiceSet, done Outcome) []kcm.ServiceState {
 		case r.State != engine.Unseen:
 			add(stateOf(r, done.Now))
 		case ok:
-			add(leaving(set, old, done.Now))
+			add(remembered(set, old, done.Now))
 		default:
 			add(stateOf(waiting(r, unseen), done.Now))
 		}
@@ -116,6 +117,9 @@ func states(set *kcm.ServiceSet, done Outcome) []kcm.ServiceState {
 	// there: it must not be forgotten that something may have to be removed.
 	if set.DeletionTimestamp != nil || done.Problem != "" {
 		for _, old := range set.Status.Services {
+			if done.Waiting {
+				old = remembered(set, old, done.Now)
+			}
 			add(leaving(set, old, done.Now))
 		}
 	}
@@ -137,6 +141,17 @@ func keyOf(svc kcm.ServiceWithValues) engine.Key {
 func waiting(r engine.ServiceReport, what string) engine.ServiceReport {
 	r.State, r.Message = engine.Pending, what
 	return r
+}
+
+// remembered is what was known of a service before the engine could look. What was said of
+// another generation of the set says nothing of what is wanted now.
+func remembered(set *kcm.ServiceSet, old kcm.ServiceState, now time.Time) kcm.ServiceState {
+	said := meta.FindStatusCondition(set.Status.Conditions, kcm.ServicesInReadyStateCondition)
+	if set.DeletionTimestamp != nil || said == nil || said.ObservedGeneration == 0 || said.ObservedGeneration == set.Generation {
+		return leaving(set, old, now)
+	}
+	old.State, old.FailureMessage, old.LastStateTransitionTime = kcm.ServiceProvisioning, unseen, stamp(now)
+	return old
 }
 
 // leaving is what was known of a service, in a set that may be on its way out.

@@ -52,8 +52,10 @@ type Target interface {
 type Release struct {
 	// Revision counts from one; every change makes a new one.
 	Revision int
-	// Whole says that its last revision was made completely.
+	// Whole says that its last revision was made completely, and stands.
 	Whole bool
+	// Kept says that it was removed, and only its history was kept.
+	Kept bool
 	// Version is the chart's; Text the value of that name.
 	Version, Text string
 }

@@ -179,6 +179,56 @@ func twoSets(t *testing.T, lab Lab) {
 	x.await(two, "the second set", are(engine.Deployed, "b"))
 }
 
+// A release that two sets want stays with the one that has it, and the other says whose it is.
+// It takes over when the first one goes; that it goes itself takes nothing from the first.
+func twoSetsOneRelease(t *testing.T, lab Lab) {
+	x := try(t, lab)
+	mine, other := x.service("a"), x.service("a")
+	other.Values = "text: two"
+	one, two := x.set(mine), x.set(other, x.service("b"))
+	two.Set.Name += "-two"
+	x.await(one, "the first set", are(engine.Deployed, "a"))
+	conflict := func(r engine.Report) bool {
+		return says("a", engine.Failed, one.Set.String())(r) && find(r, "b").State == engine.Deployed
+	}
+	x.await(two, "the conflict", conflict)
+	x.await(one, "the first set", are(engine.Deployed, "a"))
+	there := map[string]Release{"a": first("1.0.0", "one"), "b": first("1.0.0", "one")}
+	x.expect("while two sets want it", there)
+	x.restart()
+	x.await(one, "the first set", are(engine.Deployed, "a"))
+	x.await(two, "the conflict", conflict)
+	x.expect("after a restart", there)
+	end := func(set engine.Set) {
+		x.Helper()
+		x.until("the end of a set", func() engine.Report { return x.remove(engine.Removal{Ref: set.Ref}) }, func(r engine.Report) bool { return r.Gone })
+	}
+	end(two)
+	x.expect("after the second set went", map[string]Release{"a": first("1.0.0", "one")})
+	x.await(two, "the conflict", conflict)
+	end(one)
+	x.await(two, "the succession", are(engine.Deployed, "a", "b"))
+	x.expect("after the first set went", map[string]Release{"a": first("1.0.0", "two"), "b": first("1.0.0", "one")})
+}
+
+// How a service is removed is its own wish, also if the engine has never heard of it before. A
+// history that was kept is no trace of the service.
+func removeWithOptions(t *testing.T, lab Lab) {
+	x := try(t, lab)
+	svc := x.service("a")
+	svc.Options.Uninstall.KeepHistory = true
+	set := x.set(svc, x.service("b"))
+	x.await(set, "the installation", are(engine.Deployed, "a", "b"))
+	what := engine.Removal{Ref: set.Ref, Options: map[engine.Key]engine.Options{svc.Key: svc.Options}}
+	for range 2 {
+		x.restart()
+		x.until("the end of the set", func() engine.Report { return x.remove(what) }, func(r engine.Report) bool { return r.Gone })
+		x.expect("after the set went", map[string]Release{"a": {Revision: 1, Kept: true, Version: "1.0.0"}})
+	}
+	x.await(set, "the return", are(engine.Deployed, "a", "b"))
+	x.expect("after it came back", map[string]Release{"a": {Revision: 2, Whole: true, Version: "1.0.0", Text: "one"}, "b": first("1.0.0", "one")})
+}
+
 // A paused set is looked at, and left as it is; that it goes is the user's wish all the same.
 func paused(t *testing.T, lab Lab) {
 	x := try(t, lab)

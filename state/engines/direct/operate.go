@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"time"
 
+	"k8s.io/apimachinery/pkg/types"
+
 	"portico.dev/portico/fleet"
 	"portico.dev/portico/kube/helm"
 	"portico.dev/portico/state/engine"
@@ -20,10 +22,10 @@ const SetLabel = "portico.dev/serviceset"
 // loading bounds how long a chart may take to be fetched and read.
 const loading = time.Minute
 
-// setLabel is the label's value for a set.
-func setLabel(ref engine.Ref) string {
-	sum := sha256.Sum256([]byte(ref.Set.String()))
-	return hex.EncodeToString(sum[:16])
+// ownerOf is the set as the owner of its releases.
+func ownerOf(set types.NamespacedName) helm.Owner {
+	sum := sha256.Sum256([]byte(set.String()))
+	return helm.Owner{Label: SetLabel, Value: hex.EncodeToString(sum[:16])}
 }
 
 // startListing reads the set's releases from the target: all that the engine has to remember.
@@ -34,7 +36,8 @@ func (w *worker) startListing(ctx context.Context, s *set) {
 	}
 	cluster := w.cluster
 	w.start(func() {
-		found, err := cluster.List(ctx, SetLabel, setLabel(s.ref))
+		owner := ownerOf(s.ref.Set)
+		found, err := cluster.List(ctx, owner.Label, owner.Value)
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		tardy := s.tardy
@@ -202,7 +205,7 @@ func (e errand) wanted(ctx context.Context, svc engine.Service) (helm.Wanted, er
 	if err := helm.Check(chart, values); err != nil && !svc.Options.SkipSchemaValidation {
 		return helm.Wanted{}, err
 	}
-	return translate(svc, chart, values, setLabel(e.set.ref)), nil
+	return translate(svc, chart, values, ownerOf(e.set.ref.Set)), nil
 }
 
 // apply installs or upgrades.
@@ -218,7 +221,7 @@ func (e errand) apply() operation {
 			}
 			switch {
 			case err != nil:
-				e.doubt(err)
+				e.doubt(e.inWords(err))
 			case state.Status == helm.Failed:
 				e.failed(errors.New(state.Message))
 			default:
@@ -228,9 +231,24 @@ func (e errand) apply() operation {
 	}
 }
 
+// inWords says which set has a release that this one wants, too.
+func (e errand) inWords(err error) error {
+	var taken *helm.TakenError
+	if !errors.As(err, &taken) {
+		return err
+	}
+	who := "another ServiceSet"
+	for name := range e.sets {
+		if ownerOf(name) == taken.Owner {
+			who = "ServiceSet " + name.String()
+		}
+	}
+	return fmt.Errorf("%w: the release belongs to %s: take it out there, or give this one another name", fleet.ErrNotYet, who)
+}
+
 // remove takes a release off the target.
 func (e errand) remove() operation {
-	svc, cluster, options := e.svc, e.cluster, translateRemoval(e.svc.input.Options)
+	svc, cluster, options := e.svc, e.cluster, translateRemoval(e.svc.input.Options, ownerOf(e.set.ref.Set))
 	return func(ctx context.Context) func() {
 		err := cluster.Remove(ctx, e.key.Namespace, e.key.Name, options)
 		return func() {
@@ -239,6 +257,16 @@ func (e errand) remove() operation {
 				return
 			}
 			svc.release, svc.health, svc.attempts = nil, nil, 0
+			e.vacate()
+		}
+	}
+}
+
+// vacate has the other sets that want the release try again at once.
+func (e errand) vacate() {
+	for _, s := range e.sets {
+		if svc := s.services[e.key]; svc != nil && s != e.set && !svc.lastFailure.final {
+			svc.attempts = 0
 		}
 	}
 }

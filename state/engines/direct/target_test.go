@@ -100,7 +100,7 @@ func (t *target) Releases(tb testing.TB) map[engine.Key]enginetest.Release {
 		if err != nil {
 			tb.Fatal(err)
 		}
-		r := enginetest.Release{Revision: state.Revision, Whole: state.Status == helm.Deployed, Version: state.ChartVersion}
+		r := enginetest.Release{Revision: state.Revision, Whole: state.Status == helm.Deployed, Kept: state.Status == helm.Uninstalled, Version: state.ChartVersion}
 		if text, err := t.lab.clients.CoreV1().ConfigMaps(key.Namespace).Get(ctx, key.Name, metav1.GetOptions{}); err == nil {
 			r.Text = text.Data["text"]
 		}

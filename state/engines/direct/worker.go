@@ -131,6 +131,9 @@ func (w *worker) drop(what engine.Removal) engine.Report {
 		for key, needs := range what.DependsOn {
 			s.service(key).input.DependsOn = needs
 		}
+		for key, options := range what.Options {
+			s.service(key).input.Options = options
+		}
 		w.replan(s)
 	}
 	report := s.report

@@ -52,7 +52,10 @@ func (t *target) Releases(testing.TB) map[engine.Key]enginetest.Release {
 	out := map[engine.Key]enginetest.Release{}
 	for key, r := range t.Cluster.Releases() {
 		text, _ := r.Values["text"].(string)
-		out[key] = enginetest.Release{Revision: r.Revision, Whole: !r.Pending, Version: r.Chart, Text: text}
+		if r.Kept {
+			text = ""
+		}
+		out[key] = enginetest.Release{Revision: r.Revision, Whole: !r.Pending && !r.Kept, Kept: r.Kept, Version: r.Chart, Text: text}
 	}
 	return out
 }

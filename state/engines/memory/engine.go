@@ -37,7 +37,9 @@ type set struct {
 	want     engine.Set
 	removing bool
 	needs    map[engine.Key][]engine.Key
-	report   engine.Report
+	// options are those of all services that were ever wanted.
+	options map[engine.Key]engine.Options
+	report  engine.Report
 }
 
 // New returns an engine that knows nothing but what it finds in the world.
@@ -72,12 +74,15 @@ func (e *Engine) Apply(_ context.Context, wanted engine.Set) (engine.Report, err
 	defer e.mu.Unlock()
 	s := e.sets[wanted.Set]
 	if s == nil {
-		s = &set{}
+		s = &set{options: map[engine.Key]engine.Options{}}
 		e.sets[wanted.Set] = s
 	}
 	if s.removing || !reflect.DeepEqual(s.want, wanted) {
 		s.report = begun(s.report, s.want.Services, wanted.Services)
 		s.want, s.removing, s.needs = wanted, false, needsOf(wanted.Services)
+		for _, svc := range wanted.Services {
+			s.options[svc.Key] = svc.Options
+		}
 		e.touch(wanted.Target)
 	}
 	return s.report, nil
@@ -137,7 +142,7 @@ func (e *Engine) Remove(_ context.Context, what engine.Removal) (engine.Report, 
 	defer e.mu.Unlock()
 	s := e.sets[what.Set]
 	if s == nil {
-		s = &set{want: engine.Set{Ref: what.Ref}}
+		s = &set{want: engine.Set{Ref: what.Ref}, options: map[engine.Key]engine.Options{}}
 		e.sets[what.Set] = s
 	}
 	if !s.removing {
@@ -145,6 +150,7 @@ func (e *Engine) Remove(_ context.Context, what engine.Removal) (engine.Report, 
 		if len(what.DependsOn) > 0 {
 			s.needs = what.DependsOn
 		}
+		maps.Copy(s.options, what.Options)
 		e.touch(what.Target)
 	}
 	if s.report.Gone {
@@ -216,18 +222,23 @@ func (e *Engine) pass() {
 	defer e.mu.Unlock()
 	e.world.mu.Lock()
 	defer e.world.mu.Unlock()
-	for target := range e.dirty {
+	dirty := e.dirty
+	e.dirty = map[engine.Target]bool{}
+	for target := range dirty {
 		c := e.world.clusters[target]
 		if c == nil || c.held {
 			continue // it becomes dirty again by an event
 		}
+		writes := c.writes
 		for _, name := range slices.SortedFunc(maps.Keys(e.sets), compare) {
 			if s := e.sets[name]; s.want.Target == target {
 				e.settle(c, s)
 			}
 		}
+		if c.writes != writes {
+			e.touch(target) // what one set has left, another may have waited for
+		}
 	}
-	clear(e.dirty)
 }
 
 // settle makes one set so and tells if its report is another one.

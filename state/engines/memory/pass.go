@@ -63,7 +63,7 @@ func (p *pass) since(r engine.ServiceReport) engine.ServiceReport {
 func (p *pass) removeUnwanted() error {
 	unwanted := map[engine.Key]bool{}
 	for key, r := range p.cluster.releases {
-		unwanted[key] = r.set == p.set.want.Set
+		unwanted[key] = r.set == p.set.want.Set && !r.Kept
 	}
 	for _, svc := range p.set.want.Services {
 		unwanted[svc.Key] = unwanted[svc.Key] && (p.set.removing || svc.Uninstall)
@@ -74,10 +74,26 @@ func (p *pass) removeUnwanted() error {
 			return nil
 		}
 		delete(unwanted, key)
-		if err := p.cluster.write("remove "+key.Name, func() { delete(p.cluster.releases, key) }); err != nil {
+		if err := p.cluster.write("remove "+key.Name, func() { p.remove(key) }); err != nil {
 			return err
 		}
 	}
+}
+
+func (p *pass) remove(key engine.Key) {
+	if p.set.options[key].Uninstall.KeepHistory {
+		p.cluster.releases[key].Kept = true
+		return
+	}
+	delete(p.cluster.releases, key)
+}
+
+// release is the set's own, nil if there is none.
+func (p *pass) release(key engine.Key) *Release {
+	if r := p.cluster.releases[key]; r != nil && r.set == p.set.want.Set && !r.Kept {
+		return r
+	}
+	return nil
 }
 
 // removable is an unwanted release that nothing on the cluster depends on.
@@ -85,8 +101,7 @@ func (p *pass) removable(unwanted map[engine.Key]bool) (engine.Key, bool) {
 	for _, key := range slices.SortedFunc(maps.Keys(unwanted), compare) {
 		needed := false
 		for other, needs := range p.set.needs {
-			_, there := p.cluster.releases[other]
-			needed = needed || there && slices.Contains(needs, key)
+			needed = needed || p.release(other) != nil && slices.Contains(needs, key)
 		}
 		if unwanted[key] && !needed {
 			return key, true
@@ -99,7 +114,7 @@ func (p *pass) removable(unwanted map[engine.Key]bool) (engine.Key, bool) {
 func (p *pass) service(svc engine.Service) (engine.ServiceReport, error) {
 	report := engine.ServiceReport{Key: svc.Key, Kind: svc.Kind, Template: svc.Template}
 	say := func(state engine.State, message string) (engine.ServiceReport, error) {
-		if r := p.cluster.releases[svc.Key]; r != nil {
+		if r := p.release(svc.Key); r != nil {
 			report.Version, report.Digest = r.version, r.digest
 		}
 		report.State, report.Message = state, message
@@ -117,7 +132,7 @@ func (p *pass) service(svc engine.Service) (engine.ServiceReport, error) {
 	if err != nil {
 		return say(engine.Failed, err.Error())
 	}
-	r := p.cluster.releases[svc.Key]
+	r := p.release(svc.Key)
 	if r == nil || r.Pending || r.digest != wanted.digest {
 		for _, dep := range svc.DependsOn {
 			if !p.done[dep] {
@@ -126,6 +141,9 @@ func (p *pass) service(svc engine.Service) (engine.ServiceReport, error) {
 		}
 		if p.set.want.Paused {
 			return say(engine.Pending, "the set is paused")
+		}
+		if other := p.cluster.releases[svc.Key]; r == nil && other != nil && !other.Kept {
+			return say(engine.Failed, "the release belongs to ServiceSet "+other.set.String())
 		}
 		if err := p.apply(svc, wanted); err != nil {
 			return report, err

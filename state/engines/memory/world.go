@@ -86,6 +86,8 @@ type Release struct {
 	Revision int
 	// Pending says that its last revision was begun and not ended.
 	Pending bool
+	// Kept says that it was removed, and only its history was kept.
+	Kept bool
 	// Chart is the chart's version, Values what it was made with.
 	Chart  string
 	Values map[string]any
