@@ -101,7 +101,7 @@ func ValidateAccessManagement(a, old *kcm.AccessManagement, scopes map[schema.Gr
 		target := path.Child("targetNamespaces")
 		errs = append(errs, selectors(target, rule.TargetNamespaces.Selector, rule.TargetNamespaces.StringSelector)...)
 		for j, n := range rule.TargetNamespaces.List {
-			errs = append(errs, labelName(target.Child("list").Index(j), n, 63)...)
+			errs = append(errs, labelName(target.Child("list").Index(j), n, maxLabel)...)
 		}
 		for j, r := range rule.Resources {
 			at := path.Child("resources").Index(j)

@@ -4,9 +4,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"path"
 	"slices"
 	"strings"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	kcm "portico.dev/portico/api/kcm/v1beta1"
@@ -14,10 +16,9 @@ import (
 
 // ClusterDeploymentRefs is what the rules for a ClusterDeployment have to know of the world.
 type ClusterDeploymentRefs struct {
-	Template   *kcm.ClusterTemplate
-	Credential *kcm.Credential
-	// OldCredential is the credential of the old object.
-	OldCredential *kcm.Credential
+	Template *kcm.ClusterTemplate
+	// Credential and OldCredential are those of the new object and of the old one.
+	Credential, OldCredential *kcm.Credential
 	// Parent is the status of the management cluster, or of the region of the credential.
 	Parent *kcm.ComponentsStatus
 	// Accepted are, by provider, the kinds of identity that it understands. A provider that
@@ -33,8 +34,8 @@ type ClusterDeploymentRefs struct {
 	AnyUpgrade bool
 }
 
-// DefaultClusterDeployment fills in the values of the template for a new object that has none,
-// and marks it as a dry run: its author has to look at them first.
+// DefaultClusterDeployment fills in the values of the template for an object that has none, and
+// marks it as a dry run: its author has to look at them first.
 func DefaultClusterDeployment(d *kcm.ClusterDeployment, template *kcm.ClusterTemplate) {
 	if d.Spec.Config != nil || template == nil || !template.Status.Valid {
 		return
@@ -57,12 +58,13 @@ func ValidateClusterDeployment(d, old *kcm.ClusterDeployment, refs ClusterDeploy
 	}
 	var errs field.ErrorList
 	if old == nil {
-		errs = append(errs, labelName(namePath, d.Name, maxClusterName)...)
+		errs = append(errs, ValidateClusterDeploymentAlone(d)...)
 	} else {
 		errs = append(errs, clusterUpgrade(d, old, refs)...)
+		errs = append(errs, clusterShape(d)...)
 	}
-	errs = append(errs, clusterShape(d)...)
-	if old == nil || d.Spec.Template != before.Spec.Template {
+	// Values that are taken away come from the template again.
+	if old == nil || d.Spec.Template != before.Spec.Template || d.Spec.Config == nil && before.Spec.Config != nil {
 		errs = append(errs, clusterTemplate(d, refs)...)
 	}
 	if old == nil || d.Spec.Credential != before.Spec.Credential || d.Spec.Template != before.Spec.Template {
@@ -70,6 +72,12 @@ func ValidateClusterDeployment(d, old *kcm.ClusterDeployment, refs ClusterDeploy
 	}
 	errs = append(errs, clusterDocuments(d, before.Spec, refs)...)
 	return append(errs, clusterServices(d, before.Spec, refs)...)
+}
+
+// ValidateClusterDeploymentAlone says what is wrong with a new object whatever the world is like.
+// It is the part of ValidateClusterDeployment that a client can ask before it has a connection.
+func ValidateClusterDeploymentAlone(d *kcm.ClusterDeployment) field.ErrorList {
+	return append(labelName(namePath, d.Name, MaxClusterName), clusterShape(d)...)
 }
 
 // clusterShape checks what can be checked without looking at anything else.
@@ -96,16 +104,13 @@ func clusterUpgrade(d, old *kcm.ClusterDeployment, refs ClusterDeploymentRefs) f
 	if d.Spec.DataSource != old.Spec.DataSource {
 		errs = append(errs, field.Forbidden(specPath.Child("dataSource"), "spec.dataSource cannot be added or removed after creation: the state of the cluster is where it was; make a new cluster"))
 	}
-	if d.Spec.Credential != old.Spec.Credential && refs.Credential != nil && refs.OldCredential != nil &&
-		refs.Credential.Spec.Region != refs.OldCredential.Spec.Region {
-		errs = append(errs, field.Forbidden(specPath.Child("credential"), fmt.Sprintf("the credential belongs to %s, but the cluster lives in %s and cannot move: name a credential of the same region",
-			regionName(refs.Credential.Spec.Region), regionName(refs.OldCredential.Spec.Region))))
-	}
-	if d.Spec.Template == old.Spec.Template || refs.AnyUpgrade || slices.Contains(old.Status.AvailableUpgrades, d.Spec.Template) {
+	errs = append(errs, sameProvider(d.Spec.ServiceSpec, old.Spec.ServiceSpec)...)
+	// Nothing was made yet, so there is nothing to move or to upgrade.
+	if neverMade(old) {
 		return errs
 	}
-	// Nothing was made of a dry run, so there is nothing to upgrade.
-	if old.Spec.DryRun && old.Status.Region == "" && len(old.Status.Services) == 0 && len(old.Status.AvailableUpgrades) == 0 {
+	errs = append(errs, sameRegion(d, old, refs)...)
+	if d.Spec.Template == old.Spec.Template || refs.AnyUpgrade || slices.Contains(old.Status.AvailableUpgrades, d.Spec.Template) {
 		return errs
 	}
 	ways := "there is none at present; list it in a ClusterTemplateChain"
@@ -113,6 +118,50 @@ func clusterUpgrade(d, old *kcm.ClusterDeployment, refs ClusterDeploymentRefs) f
 		ways = "use one of " + strings.Join(old.Status.AvailableUpgrades, ", ")
 	}
 	return append(errs, field.Forbidden(specPath.Child("template"), fmt.Sprintf("cluster upgrade is forbidden: no chain leads from %s to %s: %s", old.Spec.Template, d.Spec.Template, ways)))
+}
+
+// neverMade says whether an object has been a dry run from the start. That dryRun is set says
+// little: it can be set on a cluster that lives. The controller leaves the condition out exactly
+// while there is no release.
+func neverMade(d *kcm.ClusterDeployment) bool {
+	return d.Spec.DryRun && !slices.ContainsFunc(d.Status.Conditions, func(c metav1.Condition) bool { return c.Type == kcm.HelmReleaseReadyCondition })
+}
+
+// ClusterDeploymentWarnings say what is accepted, and will not go on: template and oldTemplate are
+// those of the new object and of the old one.
+func ClusterDeploymentWarnings(old *kcm.ClusterDeployment, template, oldTemplate *kcm.ClusterTemplate) []string {
+	chart, was := chartName(template), chartName(oldTemplate)
+	if old == nil || neverMade(old) || chart == "" || was == "" || chart == was {
+		return nil
+	}
+	return []string{fmt.Sprintf("ClusterTemplate %s has chart %s, but the cluster was made with chart %s: it stays as it is until you name a template with chart %s", template.Name, chart, was, was)}
+}
+
+// chartName is what the chart of a template is called; empty if the template does not say.
+func chartName(t *kcm.ClusterTemplate) string {
+	if t == nil || t.Spec.Helm.ChartSpec == nil {
+		return ""
+	}
+	// In a Git repository the chart is named by its path.
+	return path.Base(t.Spec.Helm.ChartSpec.Chart)
+}
+
+// sameRegion refuses a credential of another region than that in which the cluster lives.
+func sameRegion(d, old *kcm.ClusterDeployment, refs ClusterDeploymentRefs) field.ErrorList {
+	if d.Spec.Credential == old.Spec.Credential || old.Spec.Credential == "" || refs.Credential == nil {
+		return nil
+	}
+	// Who replaces a credential may have deleted it before: then the status knows.
+	lives := old.Status.Region
+	if refs.OldCredential != nil {
+		lives = refs.OldCredential.Spec.Region
+	}
+	region := refs.Credential.Spec.Region
+	if region == lives {
+		return nil
+	}
+	return field.ErrorList{field.Forbidden(specPath.Child("credential"), fmt.Sprintf("the credential belongs to %s, but the cluster lives in %s and cannot move: name a credential of the same region",
+		regionName(region), regionName(lives)))}
 }
 
 func regionName(region string) string {
@@ -138,33 +187,39 @@ func clusterTemplate(d *kcm.ClusterDeployment, refs ClusterDeploymentRefs) field
 	return clusterProviders(path, t, refs.Parent)
 }
 
-// clusterProviders checks that the parent has what the template needs. A parent that has not
-// reported anything yet is waited for.
 func clusterProviders(path *field.Path, t *kcm.ClusterTemplate, parent *kcm.ComponentsStatus) field.ErrorList {
+	var errs field.ErrorList
+	for _, problem := range ProviderProblems(t.Status.Providers, t.Status.ProviderContracts, parent) {
+		errs = append(errs, field.Invalid(path, t.Name, problem))
+	}
+	return errs
+}
+
+// ProviderProblems say what the parent lacks of the providers and contracts that a template
+// needs. A parent that has not reported anything yet is waited for.
+func ProviderProblems(providers []string, contracts map[string]string, parent *kcm.ComponentsStatus) []string {
 	if parent == nil || len(parent.AvailableProviders) == 0 {
 		return nil
 	}
-	var lacking []string
-	for _, p := range t.Status.Providers {
+	var problems, lacking, unfit []string
+	for _, p := range providers {
 		if !slices.Contains(parent.AvailableProviders, p) {
 			lacking = append(lacking, p)
 		}
 	}
-	var errs field.ErrorList
 	if len(lacking) > 0 {
-		errs = append(errs, field.Invalid(path, t.Name, fmt.Sprintf("one or more required providers are not deployed yet: [%s]: add them to spec.providers of the Management or Region, or wait until they are there", strings.Join(lacking, ", "))))
+		problems = append(problems, fmt.Sprintf("one or more required providers are not deployed yet: [%s]: add them to spec.providers of the Management or Region, or wait until they are there", strings.Join(lacking, ", ")))
 	}
-	var unfit []string
-	for _, p := range slices.Sorted(maps.Keys(t.Status.ProviderContracts)) {
+	for _, p := range slices.Sorted(maps.Keys(contracts)) {
 		offered := contractsOf(parent.CAPIContracts[p])
-		if wanted := t.Status.ProviderContracts[p]; len(offered) > 0 && !slices.Contains(offered, wanted) {
-			unfit = append(unfit, p+" "+wanted)
+		if len(offered) > 0 && !slices.Contains(offered, contracts[p]) {
+			unfit = append(unfit, p+" "+contracts[p])
 		}
 	}
 	if len(unfit) > 0 {
-		errs = append(errs, field.Invalid(path, t.Name, fmt.Sprintf("one or more required provider contract versions does not satisfy deployed: [%s]: choose another template, or another version of the provider", strings.Join(unfit, ", "))))
+		problems = append(problems, fmt.Sprintf("one or more required provider contract versions does not satisfy deployed: [%s]: choose another template, or another version of the provider", strings.Join(unfit, ", ")))
 	}
-	return errs
+	return problems
 }
 
 func clusterCredential(d *kcm.ClusterDeployment, refs ClusterDeploymentRefs) field.ErrorList {
@@ -193,27 +248,45 @@ func clusterCredential(d *kcm.ClusterDeployment, refs ClusterDeploymentRefs) fie
 // clusterIdentity checks that every infrastructure provider of the template understands the
 // kind of the identity.
 func clusterIdentity(path *field.Path, c *kcm.Credential, refs ClusterDeploymentRefs) field.ErrorList {
-	var infrastructure []string
-	for _, p := range refs.Template.Status.Providers {
-		if strings.HasPrefix(p, kcm.InfrastructureProviderPrefix) {
-			infrastructure = append(infrastructure, p)
-		}
-	}
-	if len(infrastructure) == 0 {
-		return field.ErrorList{field.Invalid(specPath.Child("template"), refs.Template.Name, "the ClusterTemplate names no infrastructure provider: add one to the annotation "+kcm.ChartProvidersAnnotation+" of its chart")}
+	providers := refs.Template.Status.Providers
+	if problem := InfrastructureProblem(providers); problem != "" {
+		return field.ErrorList{field.Invalid(specPath.Child("template"), refs.Template.Name, problem)}
 	}
 	var errs field.ErrorList
-	kind := c.Spec.IdentityRef.Kind
-	for _, p := range infrastructure {
-		accepted, known := refs.Accepted[p]
-		if p == kcm.InternalProviderName {
-			accepted, known = []string{"Secret"}, true
-		}
-		if known && !slices.Contains(accepted, kind) {
-			errs = append(errs, field.Invalid(path, c.Name, fmt.Sprintf("its identity is of kind %s, but provider %s understands %s: name a Credential with such an identity", kind, p, strings.Join(accepted, ", "))))
-		}
+	for _, problem := range IdentityProblems(providers, c.Spec.IdentityRef.Kind, refs.Accepted) {
+		errs = append(errs, field.Invalid(path, c.Name, problem+": name a Credential with such an identity"))
 	}
 	return errs
+}
+
+// InfrastructureProblem says that none of the providers of a ClusterTemplate is one of
+// infrastructure; empty if one is.
+func InfrastructureProblem(providers []string) string {
+	if slices.ContainsFunc(providers, isInfrastructure) {
+		return ""
+	}
+	return "the ClusterTemplate names no infrastructure provider: add one to the annotation " + kcm.ChartProvidersAnnotation + " of its chart"
+}
+
+// IdentityProblems say which of the providers cannot act with an identity of a kind; only those
+// of infrastructure act with one. accepted are, by provider, the kinds that it understands: a
+// provider that has not said is not listed, and not asked.
+func IdentityProblems(providers []string, kind string, accepted map[string][]string) []string {
+	var problems []string
+	for _, p := range providers {
+		kinds, known := accepted[p]
+		if p == kcm.InternalProviderName {
+			kinds, known = []string{"Secret"}, true
+		}
+		if isInfrastructure(p) && known && !slices.Contains(kinds, kind) {
+			problems = append(problems, fmt.Sprintf("its identity is of kind %s, but provider %s understands %s", kind, p, strings.Join(kinds, ", ")))
+		}
+	}
+	return problems
+}
+
+func isInfrastructure(provider string) bool {
+	return strings.HasPrefix(provider, kcm.InfrastructureProviderPrefix)
 }
 
 // clusterDocuments checks references that are new.

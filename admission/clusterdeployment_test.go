@@ -164,6 +164,23 @@ func TestServicesOfClusterDeployment(t *testing.T) {
 				w.Services.Chains["web"].Spec.SupportedTemplates[0].Name = "x"
 			},
 			want: []string{"spec.serviceSpec.services[0].templateChain: does not list template web-1"}},
+		{name: "LongHelmName", why: "Helm allows 53 characters for the name of a release.",
+			change: func(d *kcm.ClusterDeployment) {
+				d.Spec.ServiceSpec.Services[0].Name = strings.Repeat("a", 54)
+			},
+			world: func(w *admission.ClusterDeploymentRefs) {
+				w.Services.Templates["web-1"].Spec.Helm = &kcm.HelmSpec{}
+			},
+			want: []string{"spec.serviceSpec.services[0].name: may not be more than 53"}},
+		{name: "LongOtherName", why: "What is no Helm release may have a longer name.",
+			change: func(d *kcm.ClusterDeployment) {
+				d.Spec.ServiceSpec.Services[0].Name = strings.Repeat("a", 63)
+			}},
+		{name: "TooLongName", why: "A label has 63 characters.",
+			change: func(d *kcm.ClusterDeployment) {
+				d.Spec.ServiceSpec.Services[0].Name = strings.Repeat("a", 64)
+			},
+			want: []string{"spec.serviceSpec.services[0].name: 63 at most"}},
 		{name: "Names", why: "Both become names on the cluster.",
 			change: func(d *kcm.ClusterDeployment) {
 				d.Spec.ServiceSpec.Services[0].Name, d.Spec.ServiceSpec.Services[0].Namespace = "Web", "a.b"
@@ -215,6 +232,26 @@ func TestChangedClusterDeployment(t *testing.T) {
 		{name: "AnyWay", why: "The operator allows every way.",
 			change: func(d *kcm.ClusterDeployment) { d.Spec.Template = "local-3" },
 			world:  func(w *admission.ClusterDeploymentRefs) { w.AnyUpgrade = true }},
+		{name: "OtherRegionCredentialGone", why: "Who replaces a credential may have deleted the old one first: the status knows where the cluster lives.",
+			change: func(d *kcm.ClusterDeployment) { d.Spec.Credential = "eu" },
+			world: func(w *admission.ClusterDeploymentRefs) {
+				w.Credential = w.Credential.DeepCopy()
+				w.Credential.Spec.Region = "eu"
+			},
+			want: []string{"spec.credential: the credential belongs to region eu, but the cluster lives in the management cluster"}},
+		{name: "SameRegionCredentialGone", why: "A credential can be replaced.",
+			change: func(d *kcm.ClusterDeployment) { d.Spec.Credential = "newer" }},
+		{name: "ProviderAppears", why: "The ServiceSet was made with the built-in provider, and would refuse every later change.",
+			change: func(d *kcm.ClusterDeployment) { d.Spec.ServiceSpec.Provider.Name = "flux" },
+			want:   []string{"spec.serviceSpec.provider.name: belong to provider ksm-projectsveltos and cannot move to flux"}},
+		{name: "ProviderSpeltOut", why: "An empty name means the built-in provider.",
+			change: func(d *kcm.ClusterDeployment) {
+				d.Spec.ServiceSpec.Provider.Name = kcm.DefaultStateManagementProviderName
+			}},
+		{name: "ConfigTakenAway", why: "The values of the template are filled in before; where they could not be, nothing must come up without.",
+			change: func(d *kcm.ClusterDeployment) { d.Spec.Config = nil },
+			world:  func(w *admission.ClusterDeploymentRefs) { w.Template.Status = kcm.ClusterTemplateStatus{} },
+			want:   []string{"spec.config: not checked yet"}},
 		{name: "DataSource", why: "The state of the cluster is where it was.",
 			change: func(d *kcm.ClusterDeployment) { d.Spec.DataSource = "db" },
 			world:  func(w *admission.ClusterDeploymentRefs) { w.DataSource = &kcm.DataSource{} },
@@ -247,11 +284,58 @@ func runClusterCases(t *testing.T, cases []clusterCase, old *kcm.ClusterDeployme
 	check(t, rows)
 }
 
-func TestDryRunChangesItsTemplate(t *testing.T) {
-	old := but(cluster(t), func(d *kcm.ClusterDeployment) { d.Spec.DryRun = true })
-	d := but(old, func(d *kcm.ClusterDeployment) { d.Spec.Template = "local-9" })
-	check(t, []verdict{{"DryRun", "Nothing was made of a dry run, so there is nothing to upgrade.",
-		admission.ValidateClusterDeployment(d, old, clusterRefs(t)), nil}})
+func TestDryRunChanges(t *testing.T) {
+	never := but(cluster(t), func(d *kcm.ClusterDeployment) {
+		d.Spec.DryRun = true
+		d.Status.AvailableUpgrades = []string{"local-2"}
+	})
+	lives := but(cluster(t), func(d *kcm.ClusterDeployment) {
+		d.Spec.DryRun = true
+		d.Status.Conditions = []metav1.Condition{{Type: kcm.HelmReleaseReadyCondition, Status: "True"}}
+	})
+	regional := clusterRefs(t)
+	regional.Credential.Spec.Region = "eu"
+	template := func(d *kcm.ClusterDeployment) { d.Spec.Template = "local-9" }
+	credential := func(d *kcm.ClusterDeployment) { d.Spec.Credential = "eu" }
+	check(t, []verdict{
+		{"Template", "Nothing was made of it, so there is nothing to upgrade, whatever chains say.",
+			admission.ValidateClusterDeployment(but(never, template), never, clusterRefs(t)), nil},
+		{"Credential", "Nothing was made of it, so there is nothing to move.",
+			admission.ValidateClusterDeployment(but(never, credential), never, regional), nil},
+		{"TemplateLater", "That dryRun was set on a cluster that lives opens no way around the chains.",
+			admission.ValidateClusterDeployment(but(lives, template), lives, clusterRefs(t)),
+			[]string{"spec.template: cluster upgrade is forbidden"}},
+		{"CredentialLater", "Nor does it let the cluster move.",
+			admission.ValidateClusterDeployment(but(lives, credential), lives, regional),
+			[]string{"spec.credential: the credential belongs to region eu"}},
+	})
+}
+
+func TestClusterDeploymentWarnings(t *testing.T) {
+	template := func(name, chart string) *kcm.ClusterTemplate {
+		return from[kcm.ClusterTemplate](t, "metadata: {name: "+name+"}\nspec: {helm: {chartSpec: {chart: "+chart+"}}}")
+	}
+	lives, never := cluster(t), but(cluster(t), func(d *kcm.ClusterDeployment) { d.Spec.DryRun = true })
+	tests := []struct {
+		name, why     string
+		old           *kcm.ClusterDeployment
+		template, was *kcm.ClusterTemplate
+		warned        bool
+	}{
+		{"OtherChart", "The status would be the first to say so.", lives, template("aws-1", "aws"), template("local-1", "local"), true},
+		{"SameChart", "An upgrade as it should be.", lives, template("local-2", "local"), template("local-1", "local"), false},
+		{"Moved", "A path in a Git repository is no other chart.", lives, template("local-2", "charts/local"), template("local-1", "local"), false},
+		{"Never", "Nothing was made with the old chart.", never, template("aws-1", "aws"), template("local-1", "local"), false},
+		{"New", "There is no old chart.", nil, template("aws-1", "aws"), nil, false},
+		{"Silent", "A template that points to a HelmChart does not name the chart.", lives, &kcm.ClusterTemplate{}, template("local-1", "local"), false},
+	}
+	for _, tc := range tests {
+		t.Run(tc.name, func(t *testing.T) {
+			if got := admission.ClusterDeploymentWarnings(tc.old, tc.template, tc.was); (len(got) > 0) != tc.warned {
+				t.Errorf("%s\nwarnings: %q", tc.why, got)
+			}
+		})
+	}
 }
 
 func TestClusterDeploymentDeletion(t *testing.T) {

@@ -14,7 +14,26 @@ func ValidateClusterIPAMClaim(c, old *kcm.ClusterIPAMClaim) field.ErrorList {
 	if old != nil && settled(c, c.Spec, old.Spec) {
 		return nil
 	}
-	return addressSpaces(c.Spec, specPath)
+	var errs field.ErrorList
+	if old != nil {
+		errs = sameClaim(c.Spec, old.Spec)
+	}
+	return append(errs, addressSpaces(c.Spec, specPath)...)
+}
+
+// sameClaim refuses to hand what was claimed to somebody else. The rules of the schema know
+// nothing of a name that disappears.
+func sameClaim(now, before kcm.ClusterIPAMClaimSpec) field.ErrorList {
+	var errs field.ErrorList
+	for _, ref := range []struct{ name, what, now, before string }{
+		{"cluster", "Cluster", now.Cluster, before.Cluster},
+		{"clusterIPAMRef", "ClusterIPAM", now.ClusterIPAMRef, before.ClusterIPAMRef},
+	} {
+		if ref.before != "" && ref.now != ref.before {
+			errs = append(errs, field.Forbidden(specPath.Child(ref.name), ref.what+" reference is immutable once set: keep "+ref.before+", or make another claim"))
+		}
+	}
+	return errs
 }
 
 func addressSpaces(spec kcm.ClusterIPAMClaimSpec, path *field.Path) field.ErrorList {

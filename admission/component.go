@@ -73,12 +73,14 @@ func components(now, before wanted, refs ComponentRefs) field.ErrorList {
 	have, had := now.templates(), before.templates()
 	for i, p := range now.providers {
 		at := path.Index(i)
+		was, listed := had[p.Name]
 		switch {
 		case p.Name == "":
 			errs = append(errs, field.Required(at.Child("name"), "name a provider of the release"))
 		case seen[p.Name]:
 			errs = append(errs, field.Duplicate(at.Child("name"), p.Name))
-		case have[p.Name] == "" && now.release != nil && had[p.Name] == "":
+		// What was unknown before does not block a change of something else.
+		case have[p.Name] == "" && now.release != nil && (!listed || was != ""):
 			errs = append(errs, field.Invalid(at.Child("name"), p.Name, fmt.Sprintf("release %s has no such provider: set its template, or take it off the list", now.release.Name)))
 		}
 		seen[p.Name] = true
@@ -92,7 +94,9 @@ func components(now, before wanted, refs ComponentRefs) field.ErrorList {
 	return errs
 }
 
-// removedProviders refuses to take away what clusters need.
+// removedProviders refuses to take away what clusters need: by leaving a provider out, or by
+// making it from a template that does not have it. A template that is not checked yet has not
+// said what it has, and is waited for.
 func removedProviders(path *field.Path, have, had map[string]string, refs ComponentRefs) field.ErrorList {
 	kept := map[string]bool{kcm.InternalProviderName: true}
 	for _, template := range have {
@@ -102,14 +106,21 @@ func removedProviders(path *field.Path, have, had map[string]string, refs Compon
 	}
 	var errs field.ErrorList
 	for _, name := range slices.Sorted(maps.Keys(had)) {
-		if _, still := have[name]; still {
+		template, still := have[name]
+		if t := refs.Templates[template]; still && (t == nil || !t.Status.Valid) {
 			continue
 		}
 		for _, p := range exposed(refs.Templates[had[name]]) {
-			if users := usersOf(refs.Uses, p); !kept[p] && len(users) > 0 {
-				errs = append(errs, field.Forbidden(path, fmt.Sprintf("provider %s is required by %s: delete those clusters first, or keep the provider", name, strings.Join(users, ", "))))
-				break
+			users := strings.Join(usersOf(refs.Uses, p), ", ")
+			switch {
+			case kept[p] || users == "":
+				continue
+			case still:
+				errs = append(errs, field.Forbidden(path.Key(name), fmt.Sprintf("ProviderTemplate %s does not have %s, which is required by %s: delete those clusters first, or choose a template that has it", template, p, users)))
+			default:
+				errs = append(errs, field.Forbidden(path, fmt.Sprintf("provider %s is required by %s: delete those clusters first, or keep the provider", name, users)))
 			}
+			break
 		}
 	}
 	return errs

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	_ "time/tzdata" // so that a zone is known on machines without a time zone database
 )
 
 type cronField struct {
@@ -26,7 +27,11 @@ var cronWords = []string{"@yearly", "@annually", "@monthly", "@weekly", "@daily"
 
 // cronProblem says what is wrong with a schedule; empty if nothing is.
 func cronProblem(schedule string) string {
-	if zone, rest, ok := strings.Cut(schedule, " "); ok && (strings.HasPrefix(zone, "TZ=") || strings.HasPrefix(zone, "CRON_TZ=")) {
+	if first, rest, ok := strings.Cut(schedule, " "); ok && (strings.HasPrefix(first, "TZ=") || strings.HasPrefix(first, "CRON_TZ=")) {
+		_, zone, _ := strings.Cut(first, "=")
+		if _, err := time.LoadLocation(zone); err != nil {
+			return fmt.Sprintf("%q is no time zone", zone)
+		}
 		schedule = strings.TrimSpace(rest)
 	}
 	if every, ok := strings.CutPrefix(schedule, "@every "); ok {

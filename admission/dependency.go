@@ -18,6 +18,29 @@ func cycle(needs map[string][]string) []string {
 	return nil
 }
 
+// cycleThrough returns one way from a node back to it, the node at both ends; nil if there is
+// none. Circles that do not touch the node are passed over.
+func cycleThrough(needs map[string][]string, node string) []string {
+	seen := map[string]bool{}
+	var back func(at string) []string
+	back = func(at string) []string {
+		for _, next := range needs[at] {
+			if next == node {
+				return []string{at, node}
+			}
+			if seen[next] {
+				continue
+			}
+			seen[next] = true
+			if way := back(next); way != nil {
+				return append([]string{at}, way...)
+			}
+		}
+		return nil
+	}
+	return back(node)
+}
+
 type walkState int
 
 const (

@@ -3,8 +3,10 @@
 // stored (Validate…) and before it is deleted (Validate…Deletion).
 //
 // It is pure. What a rule has to know of other objects is handed in as a plain struct; nil in
-// it means "does not exist". Webhooks, controllers, the CLI and the UI call the same functions;
-// package admission/webhook is the shell that reads those other objects.
+// it means "does not exist". Package admission/webhook is the shell that reads those other
+// objects, and the only one that asks everything. The controllers of clusters, chains and the
+// Management ask the exported parts again for what can have changed since, and say more of what
+// only they see, such as charts; the CLI asks ValidateClusterDeploymentAlone.
 //
 // Four things hold for every kind. An object that is being deleted is never refused. An update
 // that leaves the spec alone is never refused. A reference is looked at when it is set or
@@ -12,6 +14,7 @@
 // merely is not ready yet is accepted: controllers wait. Every error has the path of a field
 // and says what to do next.
 //
-// What the schema and its rules check already is not checked again. Begin with
-// ValidateClusterDeployment.
+// What the schema and its rules check already is not checked again. One thing they cannot: a rule
+// about changes is passed over when an optional field appears or disappears, so that whatever
+// must not change is compared here. Begin with ValidateClusterDeployment.
 package admission

@@ -87,6 +87,10 @@ func TestCredentials(t *testing.T) {
 		{"None", "Nothing is pointed to.", admission.ValidateCredential(credential("{}"), nil), []string{"spec.identityRef: point to"}},
 		{"Half", "It could never be found.", admission.ValidateCredential(credential("{identityRef: {kind: Secret}}"), nil),
 			[]string{"spec.identityRef.apiVersion: v1 for a Secret", "spec.identityRef.name: the name", "spec.identityRef.namespace: a Secret has a namespace"}},
+		{"RegionAppears", "Its clusters live on the management cluster.", admission.ValidateCredential(credential("{region: eu, identityRef: {apiVersion: v1, kind: X, name: x}}"), credential("{identityRef: {apiVersion: v1, kind: X, name: x}}")),
+			[]string{"spec.region: its clusters live in the management cluster"}},
+		{"RegionDisappears", "Removing it is the first half of changing it.", admission.ValidateCredential(credential("{identityRef: {apiVersion: v1, kind: X, name: x}}"), credential("{region: eu, identityRef: {apiVersion: v1, kind: X, name: x}}")),
+			[]string{"spec.region: its clusters live in region eu"}},
 		{"Unchanged", "A label can be changed though the spec is from older days.", admission.ValidateCredential(credential("{}"), credential("{}")), nil},
 	})
 }
@@ -96,6 +100,9 @@ func TestMultiClusterServices(t *testing.T) {
 		return &kcm.MultiClusterService{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: kcm.MultiClusterServiceSpec{DependsOn: needs}}
 	}
 	others := []kcm.MultiClusterService{*mcs("a", "b"), *mcs("b", "c"), *mcs("x", "y"), *mcs("y", "x")}
+	with := func(name, provider string) *kcm.MultiClusterService {
+		return but(mcs(name), func(m *kcm.MultiClusterService) { m.Spec.ServiceSpec.Provider.Name = provider })
+	}
 	bad := mcs("s")
 	bad.Spec.ClusterSelector.MatchExpressions = []metav1.LabelSelectorRequirement{{Key: "a", Operator: "Near"}}
 	check(t, []verdict{
@@ -103,6 +110,10 @@ func TestMultiClusterServices(t *testing.T) {
 		{"Self", "It could never be first.", admission.ValidateMultiClusterService(mcs("n", "n"), nil, nil), []string{"spec.dependsOn[0]: cannot depend on itself"}},
 		{"Circle", "None could be first.", admission.ValidateMultiClusterService(mcs("c", "a"), nil, others), []string{"spec.dependsOn: in a circle"}},
 		{"OthersCircle", "A circle of others is not its fault.", admission.ValidateMultiClusterService(mcs("n", "x"), nil, others[:2]), nil},
+		{"CircleBehindAnother", "A circle of others does not hide its own.", admission.ValidateMultiClusterService(mcs("c", "x", "a"), nil, others), []string{"spec.dependsOn: c -> a -> b -> c"}},
+		{"CircleOfOthersOnly", "It only leads to the circle.", admission.ValidateMultiClusterService(mcs("n", "x"), nil, others), nil},
+		{"ProviderDisappears", "Its ServiceSets belong to flux.", admission.ValidateMultiClusterService(with("sveltos", ""), with("sveltos", "flux"), nil),
+			[]string{"spec.serviceSpec.provider.name: belong to provider flux and cannot move to ksm-projectsveltos"}},
 		{"Selector", "It would match nothing for ever.", admission.ValidateMultiClusterService(bad, nil, nil), []string{"spec.clusterSelector: label selector"}},
 		{"Needed", "Others wait for it.", admission.ValidateMultiClusterServiceDeletion(mcs("b"), others), []string{"metadata.name: in use by MultiClusterService a"}},
 		{"NotNeeded", "Nobody waits for it.", admission.ValidateMultiClusterServiceDeletion(mcs("a"), others), nil},
@@ -119,6 +130,8 @@ spec: {version: 1.0.0, kcm: {template: kcm-1}, capi: {template: capi-1}, provide
 		Templates: map[string]*kcm.ProviderTemplate{
 			"capi-1": from[kcm.ProviderTemplate](t, "metadata: {name: capi-1}\nstatus: {valid: true, capiContracts: {v1beta1: '', v1beta2: ''}}"),
 			"aws-1":  from[kcm.ProviderTemplate](t, "metadata: {name: aws-1}\nstatus: {valid: true, providers: [infrastructure-aws], capiContracts: {v1beta2: v1beta2}}"),
+			"aws-3":  from[kcm.ProviderTemplate](t, "metadata: {name: aws-3}\nstatus: {valid: true, providers: [control-plane-aws]}"),
+			"aws-4":  from[kcm.ProviderTemplate](t, "metadata: {name: aws-4}"),
 			"aws-2":  from[kcm.ProviderTemplate](t, "metadata: {name: aws-2}\nstatus: {valid: true, providers: [infrastructure-aws], capiContracts: {v1beta3: v1beta3}}"),
 		},
 		Uses: []admission.ProviderUse{{Provider: "infrastructure-aws", Contract: "v1beta2", Clusters: []string{"team/dev"}}},
@@ -131,6 +144,8 @@ spec: {version: 1.0.0, kcm: {template: kcm-1}, capi: {template: capi-1}, provide
 	unready.Release = but(release, func(r *kcm.Release) {
 		r.Status.Conditions = []metav1.Condition{{Type: kcm.TemplatesValidCondition, Status: "False", Message: "aws-1 is missing"}}
 	})
+	smaller := refs
+	smaller.Release = but(release, func(r *kcm.Release) { r.Name, r.Spec.Providers = "r2", r.Spec.Providers[1:] })
 	check(t, []verdict{
 		{"Good", "All providers are in the release.", admission.ValidateManagement(good, nil, refs), nil},
 		{"Name", "There is one.", admission.ValidateManagement(but(good, func(m *kcm.Management) { m.Name = "mine" }), nil, refs), []string{"metadata.name: kcm"}},
@@ -139,6 +154,13 @@ spec: {version: 1.0.0, kcm: {template: kcm-1}, capi: {template: capi-1}, provide
 		{"UnknownProvider", "Nobody knows where it comes from.", admission.ValidateManagement(management("{release: r1, providers: [{name: gcp}]}"), nil, refs), []string{"spec.providers[0].name: release r1 has no such provider"}},
 		{"Twice", "Which of the two is meant?", admission.ValidateManagement(management("{release: r1, providers: [{name: aws}, {name: aws}]}"), nil, refs), []string{"spec.providers[1].name: Duplicate"}},
 		{"Removed", "A cluster needs it.", admission.ValidateManagement(management("{release: r1, providers: [{name: local}]}"), good, refs), []string{"spec.providers: provider aws is required by team/dev"}},
+		{"Hollowed", "The name stays, but what the cluster needs is gone.", admission.ValidateManagement(management("{release: r1, providers: [{name: aws, template: aws-3}, {name: local}]}"), good, refs),
+			[]string{"spec.providers[aws]: ProviderTemplate aws-3 does not have infrastructure-aws, which is required by team/dev"}},
+		{"Unchecked", "A template that is not checked yet is waited for.", admission.ValidateManagement(management("{release: r1, providers: [{name: aws, template: aws-4}, {name: local}]}"), good, refs), nil},
+		{"LostByRelease", "The new release has no such provider, so it would go.", admission.ValidateManagement(management("{release: r2, providers: [{name: aws}, {name: local}]}"), good, smaller),
+			[]string{"spec.providers[0].name: release r2 has no such provider"}},
+		{"UnknownBefore", "What was unknown before does not block a change of something else.",
+			admission.ValidateManagement(management("{release: r1, providers: [{name: gcp}, {name: aws}]}"), management("{release: r1, providers: [{name: gcp}, {name: aws}, {name: local}]}"), refs), nil},
 		{"RemovedUnused", "No cluster needs it.", admission.ValidateManagement(management("{release: r1, providers: [{name: aws}]}"), good, refs), nil},
 		{"Contracts", "Neither Cluster API nor the cluster could work with it.",
 			admission.ValidateManagement(management("{release: r1, providers: [{name: aws, template: aws-2}, {name: local}]}"), good, refs),
@@ -161,6 +183,8 @@ func TestRegions(t *testing.T) {
 		{"NoCluster", "The cluster does not exist.", admission.ValidateRegion(region("eu", "{clusterDeployment: {name: a, namespace: b}}"), nil, refs), []string{"spec.clusterDeployment.name: does not exist in namespace b"}},
 		{"Shared", "Two regions would fight over one cluster.", admission.ValidateRegion(region("eu", "{kubeConfig: {name: us, key: value}}"), nil, refs), []string{"spec: Region us is on the same cluster"}},
 		{"LongName", "It is a prefix of the names of components.", admission.ValidateRegion(region(strings.Repeat("a", 22), "{kubeConfig: {name: eu}}"), nil, refs), []string{"metadata.name: may not be more than 21"}},
+		{"Swapped", "Everything in the region would be left behind.", admission.ValidateRegion(region("eu", "{clusterDeployment: {name: a, namespace: b}}"), region("eu", "{kubeConfig: {name: eu}}"), refs),
+			[]string{"spec.kubeConfig: kubeConfig is immutable", "spec.clusterDeployment: clusterDeployment is immutable"}},
 		{"SecretGoneLater", "What is named is looked at when it is named.", admission.ValidateRegion(region("eu", "{kubeConfig: {name: eu}, providers: [{name: x}]}"), region("eu", "{kubeConfig: {name: eu}}"), none), nil},
 	})
 }
@@ -232,6 +256,7 @@ func TestSchedules(t *testing.T) {
 		{"Word", "A word for a usual schedule.", "@daily", true},
 		{"Every", "An interval.", "@every 1h30m", true},
 		{"Zone", "A time zone before the fields.", "CRON_TZ=Europe/Berlin 0 3 * * *", true},
+		{"NoZone", "There is no such place.", "TZ=Europe/Nowhere 0 3 * * *", false},
 		{"Seconds", "Six fields are another dialect.", "0 0 3 * * *", false},
 		{"Hour", "There is no hour 24.", "0 24 * * *", false},
 		{"Backwards", "A range goes up.", "0 6-3 * * *", false},
@@ -250,9 +275,8 @@ func TestSchedules(t *testing.T) {
 	}
 	check(t, append(rows,
 		verdict{"Once", "No schedule means once.", admission.ValidateManagementBackup(&kcm.ManagementBackup{}, nil), nil},
-		verdict{"Upgrade", "Backups before upgrades are made of scheduled ones.",
-			admission.ValidateManagementBackup(&kcm.ManagementBackup{Spec: kcm.ManagementBackupSpec{PerformOnManagementUpgrade: true}}, nil),
-			[]string{"spec.schedule: needs a schedule"}}))
+		verdict{"Upgrade", "Without a schedule it has no effect, and k0rdent accepts it.",
+			admission.ValidateManagementBackup(&kcm.ManagementBackup{Spec: kcm.ManagementBackupSpec{PerformOnManagementUpgrade: true}}, nil), nil}))
 }
 
 func TestClusterIPAMClaims(t *testing.T) {
@@ -266,6 +290,9 @@ func TestClusterIPAMClaims(t *testing.T) {
 		{"Infoblox", "Infoblox takes one network.", admission.ValidateClusterIPAMClaim(claim("{provider: ipam-infoblox, nodeNetwork: {ipAddresses: [10.0.0.1]}}"), nil), []string{"spec.nodeNetwork.cidr: one network"}},
 		{"Malformed", "Each part is named.", admission.ValidateClusterIPAMClaim(claim("{provider: in-cluster, nodeNetwork: {cidr: 10.0.0.0, gateway: x}, clusterNetwork: {ipAddresses: [10.0.0.9-10.0.0.5], prefix: 129}}"), nil),
 			[]string{"spec.nodeNetwork.cidr: 10.0.0.0/24", "spec.nodeNetwork.gateway: an address", "spec.clusterNetwork.ipAddresses[0]: a range", "spec.clusterNetwork.prefix: at most 32"}},
+		{"Names", "A name can be filled in.", admission.ValidateClusterIPAMClaim(claim("{provider: in-cluster, cluster: a, clusterIPAMRef: b, nodeNetwork: {cidr: 10.0.0.0/24}}"), claim("{provider: in-cluster, nodeNetwork: {cidr: 10.0.0.0/24}}")), nil},
+		{"NamesDisappear", "Removing them is the first half of changing them.", admission.ValidateClusterIPAMClaim(claim("{provider: in-cluster, nodeNetwork: {cidr: 10.0.0.0/24}}"), claim("{provider: in-cluster, cluster: a, clusterIPAMRef: b, nodeNetwork: {cidr: 10.0.0.0/24}}")),
+			[]string{"spec.cluster: Cluster reference is immutable once set", "spec.clusterIPAMRef: ClusterIPAM reference is immutable once set"}},
 		{"Gateway", "Machines could not reach it.", admission.ValidateClusterIPAMClaim(claim("{provider: in-cluster, nodeNetwork: {cidr: 10.0.0.0/24, gateway: 10.0.1.1}}"), nil), []string{"spec.nodeNetwork.gateway: in network 10.0.0.0/24"}},
 	})
 }

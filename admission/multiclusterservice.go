@@ -22,6 +22,9 @@ func ValidateMultiClusterService(m, old *kcm.MultiClusterService, others []kcm.M
 	if _, err := metav1.LabelSelectorAsSelector(&m.Spec.ClusterSelector); err != nil {
 		errs = append(errs, field.Invalid(specPath.Child("clusterSelector"), m.Spec.ClusterSelector, "write a label selector: "+err.Error()))
 	}
+	if old != nil {
+		errs = append(errs, sameProvider(m.Spec.ServiceSpec, old.Spec.ServiceSpec)...)
+	}
 	errs = append(errs, ValidateServices(m.Spec.ServiceSpec.Services, specPath.Child("serviceSpec", "services"))...)
 
 	path := specPath.Child("dependsOn")
@@ -39,7 +42,7 @@ func ValidateMultiClusterService(m, old *kcm.MultiClusterService, others []kcm.M
 	}
 	needs[m.Name] = m.Spec.DependsOn
 	// A circle among others is theirs to mend.
-	if around := cycle(needs); slices.Contains(around, m.Name) {
+	if around := cycleThrough(needs, m.Name); around != nil {
 		errs = append(errs, field.Invalid(path, arrows(around), "MultiClusterServices depend on each other in a circle, so none could be first: take one of these dependencies away"))
 	}
 	return errs

@@ -1,6 +1,7 @@
 package admission
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -8,11 +9,19 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	kcm "portico.dev/portico/api/kcm/v1beta1"
 )
 
-// maxClusterName is how long the name of a cluster may be: it is the name of a Helm release,
+// MaxClusterName is how long the name of a cluster may be: it is the name of a Helm release,
 // and what is made for the cluster has it as a prefix.
-const maxClusterName = 53
+const MaxClusterName = maxReleaseName
+
+// maxReleaseName is what Helm allows for the name of a release.
+const maxReleaseName = 53
+
+// maxLabel is how long a label's value may be.
+const maxLabel = 63
 
 // maxRegionName leaves room in 63 characters for the longest name of a provider.
 const maxRegionName = 21
@@ -34,12 +43,30 @@ func settled(object metav1.Object, spec, oldSpec any) bool {
 // labelName checks a name that becomes a label's value, a namespace or a part of other names.
 func labelName(path *field.Path, name string, max int) field.ErrorList {
 	if problems := validation.IsDNS1123Label(name); len(problems) > 0 {
-		return field.ErrorList{field.Invalid(path, name, "use lower case letters, digits and dashes, with a letter or digit at both ends, 63 at most")}
+		return field.ErrorList{field.Invalid(path, name, fmt.Sprintf("use lower case letters, digits and dashes, with a letter or digit at both ends, %d at most", max))}
 	}
 	if len(name) > max {
 		return field.ErrorList{field.TooLong(path, name, max)}
 	}
 	return nil
+}
+
+// sameProvider refuses another engine for the same services. An empty name means the built-in
+// one, and that is what a ServiceSet was made with: it would refuse every later change, out of
+// sight. The rule of the schema knows nothing of a name that appears or disappears.
+func sameProvider(now, before kcm.ServiceSpec) field.ErrorList {
+	name, old := providerName(now), providerName(before)
+	if name == old {
+		return nil
+	}
+	return field.ErrorList{field.Forbidden(specPath.Child("serviceSpec", "provider", "name"), fmt.Sprintf("the services belong to provider %s and cannot move to %s: keep the provider, or make a new object", old, name))}
+}
+
+func providerName(spec kcm.ServiceSpec) string {
+	if spec.Provider.Name == "" {
+		return kcm.DefaultStateManagementProviderName
+	}
+	return spec.Provider.Name
 }
 
 // missing says that an object that a field names does not exist.

@@ -29,7 +29,7 @@ func ValidateRegion(r, old *kcm.Region, refs RegionRefs) field.ErrorList {
 		if settled(r, r.Spec, old.Spec) {
 			return nil
 		}
-		return components(now, wanted{refs.Release, old.Spec.Core, old.Spec.Providers}, refs.ComponentRefs)
+		return append(sameRegionCluster(r, old), components(now, wanted{refs.Release, old.Spec.Core, old.Spec.Providers}, refs.ComponentRefs)...)
 	}
 	errs := labelName(namePath, r.Name, maxRegionName)
 	errs = append(errs, regionCluster(r, refs)...)
@@ -48,6 +48,24 @@ func regionCluster(r *kcm.Region, refs RegionRefs) field.ErrorList {
 	for _, o := range refs.Others {
 		if o.Name != r.Name && sameCluster(o.Spec, r.Spec) {
 			errs = append(errs, field.Forbidden(specPath, fmt.Sprintf("Region %s is on the same cluster, and two cannot share one: name another cluster", o.Name)))
+		}
+	}
+	return errs
+}
+
+// sameRegionCluster refuses to put a region on another cluster: everything in it would be left
+// behind. The rules of the schema let one of the two references be swapped for the other.
+func sameRegionCluster(r, old *kcm.Region) field.ErrorList {
+	var errs field.ErrorList
+	for _, ref := range []struct {
+		name string
+		same bool
+	}{
+		{"kubeConfig", equality.Semantic.DeepEqual(r.Spec.KubeConfig, old.Spec.KubeConfig)},
+		{"clusterDeployment", equality.Semantic.DeepEqual(r.Spec.ClusterDeployment, old.Spec.ClusterDeployment)},
+	} {
+		if !ref.same {
+			errs = append(errs, field.Forbidden(specPath.Child(ref.name), ref.name+" is immutable: make another Region for another cluster"))
 		}
 	}
 	return errs

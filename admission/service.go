@@ -47,9 +47,9 @@ func ValidateServices(services []kcm.Service, path *field.Path) field.ErrorList 
 }
 
 func serviceShape(s kcm.Service, path *field.Path) field.ErrorList {
-	errs := labelName(path.Child("name"), s.Name, maxClusterName)
+	errs := labelName(path.Child("name"), s.Name, maxLabel)
 	if s.Namespace != "" {
-		errs = append(errs, labelName(path.Child("namespace"), s.Namespace, 63)...)
+		errs = append(errs, labelName(path.Child("namespace"), s.Namespace, maxLabel)...)
 	}
 	// Values with expressions are YAML only when the engine has evaluated them.
 	if s.Values != "" && !strings.Contains(s.Values, "{{") {
@@ -84,6 +84,10 @@ func validateServiceRefs(services []kcm.Service, kubernetes string, refs Service
 			errs = append(errs, field.Invalid(at.Child("template"), s.Template, "the ServiceTemplate cannot be used: "+t.Status.ValidationError))
 		default:
 			errs = append(errs, constraint(at.Child("template"), t, kubernetes)...)
+		}
+		// Other ways of deploying have no release, whose name Helm keeps short.
+		if t != nil && t.Spec.Helm != nil && len(s.Name) > maxReleaseName && len(s.Name) <= maxLabel {
+			errs = append(errs, field.TooLong(at.Child("name"), s.Name, maxReleaseName))
 		}
 		errs = append(errs, serviceChain(at.Child("templateChain"), s, refs)...)
 	}

@@ -14,7 +14,8 @@ import (
 func (w world) clusterDeployment() rules[kcm.ClusterDeployment, *kcm.ClusterDeployment] {
 	return rules[kcm.ClusterDeployment, *kcm.ClusterDeployment]{
 		defaults: func(ctx context.Context, d, old *kcm.ClusterDeployment) error {
-			if old != nil || d.Spec.Config != nil {
+			// An object that lives without values goes on without.
+			if d.Spec.Config != nil || old != nil && old.Spec.Config == nil {
 				return nil
 			}
 			template, err := get[kcm.ClusterTemplate](ctx, w, in(d.Namespace, d.Spec.Template))
@@ -30,6 +31,17 @@ func (w world) clusterDeployment() rules[kcm.ClusterDeployment, *kcm.ClusterDepl
 				return nil, err
 			}
 			return admission.ValidateClusterDeployment(d, old, refs), nil
+		},
+		warnings: func(ctx context.Context, d, old *kcm.ClusterDeployment) ([]string, error) {
+			if old == nil || old.Spec.Template == d.Spec.Template {
+				return nil, nil
+			}
+			template, err := get[kcm.ClusterTemplate](ctx, w, in(d.Namespace, d.Spec.Template))
+			if err != nil {
+				return nil, err
+			}
+			was, err := get[kcm.ClusterTemplate](ctx, w, in(d.Namespace, old.Spec.Template))
+			return admission.ClusterDeploymentWarnings(old, template, was), err
 		},
 		deletion: func(ctx context.Context, d *kcm.ClusterDeployment) (field.ErrorList, error) {
 			var regions kcm.RegionList

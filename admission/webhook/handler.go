@@ -23,13 +23,15 @@ type object[T any] interface {
 	client.Object
 }
 
-// rules are those of one kind, each with the reading that it takes. Defaults and deletion may
-// be nil. An error means that something could not be read.
+// rules are those of one kind, each with the reading that it takes. Only validate is never nil.
+// An error means that something could not be read.
 type rules[T any, P object[T]] struct {
-	// defaults fills in a new object.
+	// defaults fills in what an object leaves out; old is nil for a new one.
 	defaults func(ctx context.Context, o, old P) error
 	// validate says what is wrong with an object; old is nil for a new one.
 	validate func(ctx context.Context, o, old P) (field.ErrorList, error)
+	// warnings say what the author of an accepted object should know.
+	warnings func(ctx context.Context, o, old P) ([]string, error)
 	// deletion says what keeps an object from being deleted.
 	deletion func(ctx context.Context, o P) (field.ErrorList, error)
 }
@@ -75,7 +77,14 @@ func (h handler[T, P]) validate(ctx context.Context, req admission.Request) admi
 	if err != nil {
 		return admission.Errored(http.StatusInternalServerError, err)
 	}
-	return h.answer(req, errs)
+	if len(errs) > 0 || h.rules.warnings == nil {
+		return h.answer(req, errs)
+	}
+	warnings, err := h.rules.warnings(ctx, o, old)
+	if err != nil {
+		return admission.Errored(http.StatusInternalServerError, err)
+	}
+	return admission.Allowed("").WithWarnings(warnings...)
 }
 
 func (h handler[T, P]) validateDeletion(ctx context.Context, req admission.Request) admission.Response {

@@ -57,6 +57,7 @@ func TestServer(t *testing.T) {
 		t.Errorf("a cluster uses the template, but: %v", err)
 	}
 
+	appears(t, kube, credential, d)
 	must(t, "a credential can go at any time", kube.Delete(ctx, credential))
 	d.Labels = map[string]string{"a": "b"}
 	must(t, "a label can be set though the credential is gone", kube.Update(ctx, d))
@@ -65,6 +66,21 @@ func TestServer(t *testing.T) {
 	d.Finalizers = nil
 	must(t, "the finalizer can be taken away", kube.Update(ctx, d))
 	must(t, "nobody uses the template any more", kube.Delete(ctx, template))
+}
+
+// appears sets what was left out and must not change: the rules of the schema let it pass.
+func appears(t *testing.T, kube client.Client, credential *kcm.Credential, d *kcm.ClusterDeployment) {
+	t.Helper()
+	regional := credential.DeepCopy()
+	regional.Spec.Region = "eu"
+	if err := kube.Update(t.Context(), regional); !apierrors.IsInvalid(err) {
+		t.Errorf("a credential has no region, and must not get one, but: %v", err)
+	}
+	moved := d.DeepCopy()
+	moved.Spec.ServiceSpec.Provider.Name = "flux"
+	if err := kube.Update(t.Context(), moved); !apierrors.IsInvalid(err) {
+		t.Errorf("services belong to the built-in provider, and must not move, but: %v", err)
+	}
 }
 
 // serve starts the handlers and tells the API server to ask them. It returns when it does.

@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"portico.dev/portico/admission"
 	kcm "portico.dev/portico/api/kcm/v1beta1"
@@ -92,18 +91,25 @@ func (w world) providerTemplate() rules[kcm.ProviderTemplate, *kcm.ProviderTempl
 	}
 }
 
+// chainRefs asks for each template by itself: a list is the cache's alone, and chains often come
+// with their templates.
+func chainRefs[T any, P object[T]](ctx context.Context, w world, namespace string, listed []kcm.SupportedTemplate) (admission.ChainRefs, error) {
+	refs := admission.ChainRefs{SystemNamespace: w.SystemNamespace, Templates: map[string]bool{}}
+	for _, t := range listed {
+		template, err := get[T, P](ctx, w, in(namespace, t.Name))
+		if err != nil {
+			return refs, err
+		}
+		refs.Templates[t.Name] = template != nil
+	}
+	return refs, nil
+}
+
 func (w world) clusterTemplateChain() rules[kcm.ClusterTemplateChain, *kcm.ClusterTemplateChain] {
 	return rules[kcm.ClusterTemplateChain, *kcm.ClusterTemplateChain]{
 		validate: func(ctx context.Context, c, old *kcm.ClusterTemplateChain) (field.ErrorList, error) {
-			var all kcm.ClusterTemplateList
-			if err := w.list(ctx, &all, client.InNamespace(c.Namespace)); err != nil {
-				return nil, err
-			}
-			refs := admission.ChainRefs{SystemNamespace: w.SystemNamespace, Templates: map[string]bool{}}
-			for _, t := range all.Items {
-				refs.Templates[t.Name] = true
-			}
-			return admission.ValidateClusterTemplateChain(c, old, refs), nil
+			refs, err := chainRefs[kcm.ClusterTemplate](ctx, w, c.Namespace, c.Spec.SupportedTemplates)
+			return admission.ValidateClusterTemplateChain(c, old, refs), err
 		},
 	}
 }
@@ -111,15 +117,8 @@ func (w world) clusterTemplateChain() rules[kcm.ClusterTemplateChain, *kcm.Clust
 func (w world) serviceTemplateChain() rules[kcm.ServiceTemplateChain, *kcm.ServiceTemplateChain] {
 	return rules[kcm.ServiceTemplateChain, *kcm.ServiceTemplateChain]{
 		validate: func(ctx context.Context, c, old *kcm.ServiceTemplateChain) (field.ErrorList, error) {
-			var all kcm.ServiceTemplateList
-			if err := w.list(ctx, &all, client.InNamespace(c.Namespace)); err != nil {
-				return nil, err
-			}
-			refs := admission.ChainRefs{SystemNamespace: w.SystemNamespace, Templates: map[string]bool{}}
-			for _, t := range all.Items {
-				refs.Templates[t.Name] = true
-			}
-			return admission.ValidateServiceTemplateChain(c, old, refs), nil
+			refs, err := chainRefs[kcm.ServiceTemplate](ctx, w, c.Namespace, c.Spec.SupportedTemplates)
+			return admission.ValidateServiceTemplateChain(c, old, refs), err
 		},
 		deletion: func(ctx context.Context, c *kcm.ServiceTemplateChain) (field.ErrorList, error) {
 			users, err := w.serviceUsers(ctx, c.Namespace, func(s kcm.Service) bool { return s.TemplateChain == c.Name })

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -141,12 +142,24 @@ func TestMutate(t *testing.T) {
 	}
 }
 
-func TestMutateNothing(t *testing.T) {
-	text := clusterText + "status: {}\n"
-	old := raw(t, text)
-	answer := ask(t, nil, webhook.MutatePath(kcm.ClusterDeploymentKind), &admissionv1.AdmissionRequest{Operation: admissionv1.Update, Namespace: "team", Object: raw(t, text), OldObject: old})
-	if !answer.Allowed || answer.Patch != nil {
-		t.Errorf("An object that lives already is left as it is: allowed %v, patch %s", answer.Allowed, answer.Patch)
+func TestMutateUpdate(t *testing.T) {
+	valued := strings.Replace(clusterText, "credential: local", "credential: local, config: {workers: 2}", 1)
+	tests := []struct {
+		name, why, old, text string
+		patched              bool
+	}{
+		{"Without", "An object that lives without values is left as it is.", clusterText, clusterText, false},
+		{"With", "Who has written values wants them.", valued, valued, false},
+		{"TakenAway", "Values that are taken away are the template's again, to be looked at first.", valued, clusterText, true},
+	}
+	for _, tc := range tests {
+		t.Run(tc.name, func(t *testing.T) {
+			answer := ask(t, []client.Object{template()}, webhook.MutatePath(kcm.ClusterDeploymentKind),
+				&admissionv1.AdmissionRequest{Operation: admissionv1.Update, Namespace: "team", Object: raw(t, tc.text), OldObject: raw(t, tc.old)})
+			if !answer.Allowed || (answer.Patch != nil) != tc.patched {
+				t.Errorf("%s\nallowed %v, patch %s", tc.why, answer.Allowed, answer.Patch)
+			}
+		})
 	}
 }
 
@@ -185,12 +198,36 @@ func TestValidate(t *testing.T) {
 
 func TestCacheLags(t *testing.T) {
 	scheme := newScheme(t)
+	service := &kcm.ServiceTemplate{ObjectMeta: metav1.ObjectMeta{Name: "web-1", Namespace: "team"}}
 	credential := &kcm.Credential{ObjectMeta: metav1.ObjectMeta{Name: "local", Namespace: "team"}}
 	credential.Spec.IdentityRef = &kcm.ObjectReference{Kind: "Secret"}
-	options := webhook.Options{Reader: holding(scheme), Live: holding(scheme, template(), credential), Scheme: scheme}
+	options := webhook.Options{Reader: holding(scheme), Live: holding(scheme, template(), service, credential), Scheme: scheme}
 	request := &admissionv1.AdmissionRequest{Operation: admissionv1.Create, Namespace: "team", Object: raw(t, clusterText)}
 	if answer := send(t, options, webhook.ValidatePath(kcm.ClusterDeploymentKind), request); !answer.Allowed {
 		t.Errorf("What the cache does not know yet is not missing, but: %v", answer.Result)
+	}
+	for kind, name := range map[string]string{kcm.ClusterTemplateChainKind: "local-1", kcm.ServiceTemplateChainKind: "web-1"} {
+		request.Object = raw(t, "metadata: {name: chain, namespace: team}\nspec: {supportedTemplates: [{name: "+name+"}]}")
+		if answer := send(t, options, webhook.ValidatePath(kind), request); !answer.Allowed {
+			t.Errorf("A %s comes with its templates, but: %v", kind, answer.Result)
+		}
+	}
+}
+
+func TestWarnings(t *testing.T) {
+	old, other := template(), template()
+	old.Spec.Helm.ChartSpec = &kcm.HelmChartSpec{Chart: "local"}
+	other.Name, other.Spec.Helm.ChartSpec = "aws-1", &kcm.HelmChartSpec{Chart: "aws"}
+	request := &admissionv1.AdmissionRequest{
+		Operation: admissionv1.Update, Namespace: "team",
+		OldObject: raw(t, clusterText+"status: {availableUpgrades: [aws-1]}"),
+		Object:    raw(t, strings.Replace(clusterText, "local-1", "aws-1", 1)),
+	}
+	credential := &kcm.Credential{ObjectMeta: metav1.ObjectMeta{Name: "local", Namespace: "team"}}
+	credential.Spec.IdentityRef = &kcm.ObjectReference{Kind: "Secret"}
+	answer := ask(t, []client.Object{old, other, credential}, webhook.ValidatePath(kcm.ClusterDeploymentKind), request)
+	if !answer.Allowed || len(answer.Warnings) != 1 {
+		t.Errorf("A chain leads there, but the chart is another, which is worth a word: allowed %v, warnings %q, %v", answer.Allowed, answer.Warnings, answer.Result)
 	}
 }
 

@@ -74,6 +74,8 @@ func (c *comparison) definition(ours, theirs object) {
 	c.value("metadata", "policy", policy(ours), policy(theirs))
 	c.value("spec", "group", a["group"], b["group"])
 	c.value("spec", "scope", a["scope"], b["scope"])
+	c.value("spec", "conversion", a["conversion"], b["conversion"])
+	c.value("spec", "preserveUnknownFields", a["preserveUnknownFields"], b["preserveUnknownFields"])
 	an, bn := field(a, "names"), field(b, "names")
 	for _, k := range keys(an, bn) {
 		if k == "shortNames" || k == "categories" {
@@ -93,7 +95,7 @@ func (c *comparison) version(path string, ours, theirs object) {
 		c.value(path, "version", ours != nil, theirs != nil)
 		return
 	}
-	for _, k := range []string{"served", "storage", "deprecated", "subresources", "selectableFields"} {
+	for _, k := range []string{"served", "storage", "deprecated", "deprecationWarning", "subresources", "selectableFields"} {
 		c.value(path, k, ours[k], theirs[k])
 	}
 	c.value(path, "additionalPrinterColumns", columns(ours), columns(theirs))
@@ -105,7 +107,7 @@ func (c *comparison) schema(path string, ours, theirs object) {
 	for _, k := range keys(ours, theirs) {
 		a, b := ours[k], theirs[k]
 		switch k {
-		case "description", "example": // words for people
+		case "description": // words for people
 		case "properties":
 			c.properties(path, asObject(a), asObject(b))
 		case "items":

@@ -18,10 +18,13 @@ spec:
   group: example.org
   scope: Namespaced
   names: {kind: Thing, plural: things, shortNames: [th, tg]}
+  conversion: {strategy: None}
+  preserveUnknownFields: false
   versions:
   - name: v1
     served: true
     storage: true
+    deprecationWarning: old
     subresources: {status: {}}
     additionalPrinterColumns:
     - {name: Ready, type: string, jsonPath: .status.ready}
@@ -37,7 +40,7 @@ spec:
             properties:
               name: {type: string, minLength: 1, pattern: ^a}
               mode: {type: string, enum: [A, B], default: A}
-              size: {type: integer, format: int32, maximum: 9}
+              size: {type: integer, format: int32, maximum: 9, example: 4}
               any: {x-kubernetes-preserve-unknown-fields: true}
               list: {type: array, x-kubernetes-list-type: map, x-kubernetes-list-map-keys: [name], items: {type: object, properties: {name: {type: string}}}}
               words: {type: object, additionalProperties: {type: string}}
@@ -62,6 +65,10 @@ func TestCompare(t *testing.T) {
 		{"Pattern", "A pattern may not differ.", "^a", "^b", []string{"v1.spec.name pattern"}},
 		{"MinLength", "A bound may not differ.", "minLength: 1", "minLength: 2", []string{"v1.spec.name minLength"}},
 		{"Maximum", "A bound may not differ.", "maximum: 9", "maximum: 8", []string{"v1.spec.size maximum"}},
+		{"Example", "kubectl explain shows it.", "example: 4", "example: 5", []string{"v1.spec.size example"}},
+		{"Conversion", "Stored objects would be read by other words.", "strategy: None", "strategy: Webhook", []string{"spec conversion"}},
+		{"Unknown", "What is kept and what is pruned may not differ.", "preserveUnknownFields: false", "preserveUnknownFields: true", []string{"spec preserveUnknownFields"}},
+		{"Warning", "Clients show it.", "deprecationWarning: old", "deprecationWarning: older", []string{"v1 deprecationWarning"}},
 		{"Rule", "A rule may not differ.", "self == oldSelf", "self != oldSelf", []string{"v1.spec x-kubernetes-validations"}},
 		{"RuleMessage", "Nor its message.", "message: fixed", "message: no", []string{"v1.spec x-kubernetes-validations"}},
 		{"Preserve", "Free-form values would be lost.", "any: {x-kubernetes-preserve-unknown-fields: true}", "any: {type: object}", []string{"v1.spec.any type", "v1.spec.any x-kubernetes-preserve-unknown-fields"}},
@@ -107,7 +114,8 @@ func TestDefinitions(t *testing.T) {
 		t.Skipf("the definitions to compare with are not there: set PORTICO_SCHEMAS to their folder (%v)", err)
 	}
 	allowed := allowances(t)
-	for _, theirs := range definitions(t, schemas) {
+	all := definitions(t, schemas)
+	for _, theirs := range all {
 		name := strings.TrimSuffix(filepath.Base(theirs), ".yaml")
 		plural, group, _ := strings.Cut(name, ".")
 		found, err := compat.Compare(read(t, filepath.Join("../../deploy/crds", group+"_"+plural+".yaml")), read(t, theirs))
@@ -121,6 +129,12 @@ func TestDefinitions(t *testing.T) {
 			delete(allowed, d.Key())
 		}
 	}
+	for _, ours := range definitionsOf(t, "../../deploy/crds", "k0rdent.mirantis.com_*.yaml", "kof.k0rdent.mirantis.com_*.yaml", "lib.projectsveltos.io_*.yaml") {
+		group, plural, _ := strings.Cut(strings.TrimSuffix(filepath.Base(ours), ".yaml"), "_")
+		if !slices.ContainsFunc(all, func(theirs string) bool { return filepath.Base(theirs) == plural+"."+group+".yaml" }) {
+			t.Errorf("%s.%s is of a group that is not ours, and there is no such kind in it: serve it in a group of our own", plural, group)
+		}
+	}
 	for key := range allowed {
 		t.Errorf("api/compat/allowed.txt allows %q, but there is no such difference: remove the line", key)
 	}
@@ -128,18 +142,25 @@ func TestDefinitions(t *testing.T) {
 
 func definitions(t *testing.T, schemas string) []string {
 	t.Helper()
+	all := definitionsOf(t, schemas, "k0rdent/*.yaml", "kof/*.yaml", "sveltos/sveltosclusters.*.yaml")
+	if len(all) != 25 {
+		t.Fatalf("found %d definitions to compare with, want 22 of k0rdent, 2 of kof and 1 of Sveltos", len(all))
+	}
+	return all
+}
+
+// definitionsOf are the files of a folder that match, sorted.
+func definitionsOf(t *testing.T, folder string, patterns ...string) []string {
+	t.Helper()
 	var all []string
-	for _, pattern := range []string{"k0rdent/*.yaml", "kof/*.yaml", "sveltos/sveltosclusters.*.yaml"} {
-		files, err := filepath.Glob(filepath.Join(schemas, pattern))
+	for _, pattern := range patterns {
+		files, err := filepath.Glob(filepath.Join(folder, pattern))
 		if err != nil || len(files) == 0 {
-			t.Fatalf("no definition matches %s in %s: %v", pattern, schemas, err)
+			t.Fatalf("no definition matches %s in %s: %v", pattern, folder, err)
 		}
 		all = append(all, files...)
 	}
 	slices.Sort(all)
-	if len(all) != 25 {
-		t.Fatalf("found %d definitions to compare with, want 22 of k0rdent, 2 of kof and 1 of Sveltos", len(all))
-	}
 	return all
 }
 

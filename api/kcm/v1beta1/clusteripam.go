@@ -44,6 +44,7 @@ type ClusterIPAMProviderData struct {
 // ClusterIPAMStatus says how far the reservation is.
 type ClusterIPAMStatus struct {
 	// Phase is Pending or Bound.
+	// +kubebuilder:example=Pending
 	// +optional
 	Phase ClusterIPAMPhase `json:"phase,omitempty"`
 	// ProviderData is what the chart of the cluster needs to know.

@@ -29,8 +29,10 @@ type DataSourceSpec struct {
 	// Auth points to the credentials.
 	Auth DataSourceAuth `json:"auth"`
 	// Type is the kind of database.
+	// +kubebuilder:example=postgresql
 	Type DataSourceType `json:"type"`
 	// Endpoints of the server, as host:port.
+	// +kubebuilder:example="[postgres-db1.example.com:5432, 10.0.12.13:5432]"
 	Endpoints []string `json:"endpoints"`
 }
 

@@ -12,8 +12,8 @@ type ManagementBackupSpec struct {
 	// Schedule is a cron expression in UTC. Empty means one backup, now.
 	// +optional
 	Schedule string `json:"schedule,omitempty"`
-	// PerformOnManagementUpgrade makes a backup before the management plane is upgraded. It
-	// needs a schedule.
+	// PerformOnManagementUpgrade makes a backup before the management plane is upgraded. It has
+	// no effect without a schedule.
 	// +optional
 	PerformOnManagementUpgrade bool `json:"performOnManagementUpgrade,omitempty"`
 }

@@ -26,10 +26,12 @@ type ClusterIdentityReference struct {
 	// Kind of the other object.
 	Kind string `json:"kind"`
 	// NameFieldPath is the dotted path to the name of the other object.
+	// +kubebuilder:example=`spec.clientSecret.name`
 	// +kubebuilder:validation:Pattern=`^[^.].*$`
 	NameFieldPath string `json:"nameFieldPath"`
 	// NamespaceFieldPath is the dotted path to the namespace of the other object. Empty means
 	// that it lives in the system namespace.
+	// +kubebuilder:example=`spec.clientSecret.namespace`
 	// +kubebuilder:validation:Pattern=`^[^.].*$`
 	// +optional
 	NamespaceFieldPath string `json:"namespaceFieldPath,omitempty"`

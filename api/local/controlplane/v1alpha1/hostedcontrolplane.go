@@ -69,12 +69,14 @@ type EncryptionSpec struct {
 	ConfigSecretRef *KeyRef `json:"configSecretRef,omitempty"`
 }
 
-// ControlPlaneResources is a hint of how much the control plane needs.
+// ControlPlaneResources is a hint of how much the control plane needs. It limits nothing by force.
 type ControlPlaneResources struct {
-	// CPU is how much processor time the control plane is expected to use.
+	// CPU is how much processor time the control plane is expected to use. A control plane that
+	// runs as a process shares the processors of its computer, and takes no notice of it.
 	// +optional
 	CPU *resource.Quantity `json:"cpu,omitempty"`
-	// Memory is how much memory the control plane is expected to use.
+	// Memory is how much memory the control plane is expected to use: above it, it frees memory
+	// more often.
 	// +optional
 	Memory *resource.Quantity `json:"memory,omitempty"`
 }
@@ -179,5 +181,6 @@ func (p *HostedControlPlane) SetConditions(conditions []metav1.Condition) {
 type HostedControlPlaneList struct {
 	metav1.TypeMeta `json:",inline"`
 	metav1.ListMeta `json:"metadata,omitempty"`
-	Items           []HostedControlPlane `json:"items"`
+	// Items are the HostedControlPlanes.
+	Items []HostedControlPlane `json:"items"`
 }

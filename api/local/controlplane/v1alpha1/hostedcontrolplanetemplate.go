@@ -76,5 +76,6 @@ type HostedControlPlaneTemplate struct {
 type HostedControlPlaneTemplateList struct {
 	metav1.TypeMeta `json:",inline"`
 	metav1.ListMeta `json:"metadata,omitempty"`
-	Items           []HostedControlPlaneTemplate `json:"items"`
+	// Items are the HostedControlPlaneTemplates.
+	Items []HostedControlPlaneTemplate `json:"items"`
 }

@@ -110,10 +110,11 @@ func (c *LocalCluster) GetConditions() []metav1.Condition { return c.Status.Cond
 // SetConditions replaces the conditions of the status.
 func (c *LocalCluster) SetConditions(conditions []metav1.Condition) { c.Status.Conditions = conditions }
 
-// HasNetwork says whether the network of the cluster is there: machines and an API server may
-// be connected to it, which is earlier than Cluster API learns of it.
+// HasNetwork says whether the network of the cluster was made: machines and an API server may
+// be connected to it, which is earlier than Cluster API learns of it. That it cannot be completed at
+// the moment, which NetworkReady says, is nothing to those that are connected.
 func (c *LocalCluster) HasNetwork() bool {
-	return meta.IsStatusConditionTrue(c.Status.Conditions, NetworkReadyCondition)
+	return c.Status.Initialization.Done() || c.Status.Network.Index != 0 || meta.IsStatusConditionTrue(c.Status.Conditions, NetworkReadyCondition)
 }
 
 // LocalClusterList is a list of LocalClusters.
@@ -122,7 +123,8 @@ func (c *LocalCluster) HasNetwork() bool {
 type LocalClusterList struct {
 	metav1.TypeMeta `json:",inline"`
 	metav1.ListMeta `json:"metadata,omitempty"`
-	Items           []LocalCluster `json:"items"`
+	// Items are the LocalClusters.
+	Items []LocalCluster `json:"items"`
 }
 
 // LocalClusterTemplateResource is what each LocalCluster made from the template looks like.
@@ -166,5 +168,6 @@ type LocalClusterTemplate struct {
 type LocalClusterTemplateList struct {
 	metav1.TypeMeta `json:",inline"`
 	metav1.ListMeta `json:"metadata,omitempty"`
-	Items           []LocalClusterTemplate `json:"items"`
+	// Items are the LocalClusterTemplates.
+	Items []LocalClusterTemplate `json:"items"`
 }

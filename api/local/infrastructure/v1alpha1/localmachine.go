@@ -49,7 +49,6 @@ type LocalMachineSpec struct {
 	ProviderID string `json:"providerID,omitempty"`
 	// Kind is Real for a machine that runs containers, or Virtual for one that only pretends.
 	// +kubebuilder:default=Real
-	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="kind is immutable: create a new machine to change it"
 	// +optional
 	Kind MachineKind `json:"kind,omitempty"`
 	// CPUs is the number of processors that the node offers to pods.
@@ -62,6 +61,7 @@ type LocalMachineSpec struct {
 	// +optional
 	Memory resource.Quantity `json:"memory,omitempty,omitzero"`
 	// NodeLabels are set on the node when it registers.
+	// +kubebuilder:validation:MaxProperties=64
 	// +optional
 	NodeLabels map[string]string `json:"nodeLabels,omitempty"`
 }
@@ -112,7 +112,11 @@ type LocalMachine struct {
 	// Standard object metadata.
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
-	// Spec is the wish.
+	// Spec is the wish. Another machine is another object: only its provider ID is added later.
+	// +kubebuilder:validation:XValidation:rule="has(self.kind) == has(oldSelf.kind) && (!has(self.kind) || self.kind == oldSelf.kind)",message="kind is immutable: create a new machine to change it"
+	// +kubebuilder:validation:XValidation:rule="has(self.cpus) == has(oldSelf.cpus) && (!has(self.cpus) || self.cpus == oldSelf.cpus)",message="cpus is immutable: create a new machine to change it"
+	// +kubebuilder:validation:XValidation:rule="has(self.memory) == has(oldSelf.memory) && (!has(self.memory) || self.memory == oldSelf.memory)",message="memory is immutable: create a new machine to change it"
+	// +kubebuilder:validation:XValidation:rule="has(self.nodeLabels) == has(oldSelf.nodeLabels) && (!has(self.nodeLabels) || self.nodeLabels == oldSelf.nodeLabels)",message="nodeLabels are immutable: create a new machine to change them, or label the node itself"
 	// +optional
 	Spec LocalMachineSpec `json:"spec,omitempty,omitzero"`
 	// Status is what was observed.
@@ -132,7 +136,8 @@ func (m *LocalMachine) SetConditions(conditions []metav1.Condition) { m.Status.C
 type LocalMachineList struct {
 	metav1.TypeMeta `json:",inline"`
 	metav1.ListMeta `json:"metadata,omitempty"`
-	Items           []LocalMachine `json:"items"`
+	// Items are the LocalMachines.
+	Items []LocalMachine `json:"items"`
 }
 
 // LocalMachineTemplateResource is what each LocalMachine made from the template looks like.
@@ -188,5 +193,6 @@ type LocalMachineTemplate struct {
 type LocalMachineTemplateList struct {
 	metav1.TypeMeta `json:",inline"`
 	metav1.ListMeta `json:"metadata,omitempty"`
-	Items           []LocalMachineTemplate `json:"items"`
+	// Items are the LocalMachineTemplates.
+	Items []LocalMachineTemplate `json:"items"`
 }

@@ -6,6 +6,9 @@ const ReadyCondition = "Ready"
 const (
 	// NetworkReadyCondition is true when the cluster has an address and, if isolated, a network.
 	NetworkReadyCondition = "NetworkReady"
+	// EgressReadyCondition is true when machines and pods reach what the computer reaches. A cluster
+	// that shall have no way out does not have it.
+	EgressReadyCondition = "EgressReady"
 	// CredentialsReadyCondition is true when the machine has valid certificates.
 	CredentialsReadyCondition = "CredentialsReady"
 	// RunningCondition is true while the machine runs, or pretends to.
