@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
+	"portico.dev/portico/admission"
 	kcm "portico.dev/portico/api/kcm/v1beta1"
 )
 
@@ -88,6 +89,14 @@ func (s *session) wanted(namespace, name string, want wish) (*kcm.ClusterDeploym
 			return nil, err
 		}
 		d.Spec.ServiceSpec.Services = append(d.Spec.ServiceSpec.Services, svc)
+	}
+	// The management plane asks the same again: here it costs no plane to be told.
+	if errs := admission.ValidateClusterDeploymentAlone(d); len(errs) > 0 {
+		text := fmt.Sprintf("ClusterDeployment %s cannot be made", client.ObjectKeyFromObject(d))
+		for _, e := range errs {
+			text += "\n  " + e.Error()
+		}
+		return nil, usageError{errors.New(text)}
 	}
 	return d, nil
 }

@@ -5,6 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net/url"
+	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -13,7 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
+	k8sruntime "k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
@@ -39,35 +43,69 @@ type world struct {
 	// Child are the objects on the child cluster, or Problem why it does not answer.
 	Child   []unstructured.Unstructured `json:"child"`
 	Problem string                      `json:"problem"`
+	// Lost is how often the API server does not answer after it did once; -1 is from the
+	// first list on, and for ever.
+	Lost int `json:"lost"`
+	// Plane is what the management plane says, Files are in the user's folder.
+	Plane toldPlane         `json:"plane"`
+	Files map[string]string `json:"files"`
 }
 
-// Each scenario is a command line against an API server; what is printed comes out, and the
-// ClusterDeployments if the command may change them.
+// Each scenario is a command line against an API server and a plane; what is printed comes out,
+// and what was changed: by commands about clusters the ClusterDeployments, by the others what
+// the plane was asked to do, and the user's kubeconfig.
 func TestCommands(t *testing.T) {
 	scenario.Run(t, "testdata/*.txtar", func(in *scenario.Input) ([]scenario.Section, error) {
 		var w world
 		if err := in.Decode("world.yaml", &w); err != nil {
 			return nil, err
 		}
+		at, err := newHome(w.Files)
+		if err != nil {
+			return nil, err
+		}
+		defer at.remove()
 		kube := w.management()
 		var out, talk bytes.Buffer
-		now := time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
-		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-		defer cancel()
-		status := Run(ctx, Deps{
-			Streams: Streams{In: strings.NewReader(w.Stdin), Out: &out, Err: &talk},
-			Getenv:  func(string) string { return "" }, Now: func() time.Time { return now },
-			Plane: func(config.Config) Plane { return nil },
-			dial: func(context.Context) (*connection, error) {
-				return &connection{kube: kube, read: reader.New(kube, w.children, func() time.Time { return now })}, nil
-			},
-		}, w.Args)
-		sections := []scenario.Section{scenario.Text("stdout", out.String()), scenario.Text("stderr", talk.String()), scenario.Text("status", fmt.Sprint(status))}
-		if changed, err := stored(kube); err != nil || changed != "" && writes(w.Args) {
-			return append(sections, scenario.Text("stored", changed)), err
+		status := w.run(at, kube, &out, &talk)
+		plain := func(b bytes.Buffer) string {
+			return strings.ReplaceAll(at.plain(b.String()), runtime.Version(), "go1.26.6")
 		}
-		return sections, nil
+		sections := []scenario.Section{scenario.Text("stdout", plain(out)), scenario.Text("stderr", plain(talk)), scenario.Text("status", fmt.Sprint(status))}
+		if w.Plane.calls != nil {
+			sections = append(sections, scenario.Text("called", at.plain(strings.Join(w.Plane.calls, "\n"))))
+		}
+		if slices.Contains(w.Args, "--merge") {
+			sections = append(sections, scenario.Text("kubeconfig", at.kubeconfig()))
+		}
+		if !writes(w.Args) {
+			return sections, nil
+		}
+		changed, err := stored(kube)
+		if changed != "" {
+			sections = append(sections, scenario.Text("stored", changed))
+		}
+		return sections, err
 	})
+}
+
+// run runs the command line and returns its exit status.
+func (w *world) run(at home, kube client.WithWatch, out, talk io.Writer) int {
+	now := time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	return Run(ctx, Deps{
+		Streams: Streams{In: strings.NewReader(w.Stdin), Out: out, Err: talk},
+		Version: "v0.1.0", UID: 1000,
+		Getenv: at.getenv, Now: func() time.Time { return now },
+		Plane: func(c config.Config) Plane {
+			w.Plane.cfg = c
+			return &w.Plane
+		},
+		dial: func(context.Context) (*connection, error) {
+			return &connection{kube: kube, read: reader.New(kube, w.children, func() time.Time { return now })}, nil
+		},
+	}, w.Args)
 }
 
 func writes(args []string) bool {
@@ -87,20 +125,37 @@ func stored(kube client.Client) (string, error) {
 	return b.String(), nil
 }
 
-func (w world) management() client.WithWatch {
-	scheme := runtime.NewScheme()
+func (w *world) management() client.WithWatch {
+	scheme := k8sruntime.NewScheme()
 	must(kcm.AddToScheme(scheme))
 	must(corev1.AddToScheme(scheme))
 	objects := make([]client.Object, len(w.Objects))
 	for i := range w.Objects {
 		objects[i] = &w.Objects[i]
 	}
+	asked, lost := false, w.Lost
+	answers := func() error {
+		if lost > 0 && asked || lost < 0 {
+			lost--
+			return &url.Error{Op: "Get", URL: "https://127.0.0.1:7443/apis", Err: errors.New("dial tcp 127.0.0.1:7443: connect: connection refused")}
+		}
+		asked = true
+		return nil
+	}
 	return fake.NewClientBuilder().WithScheme(scheme).WithRESTMapper(kinds()).WithObjects(objects...).
 		WithIndex(&kcm.ClusterDeployment{}, metav1.ObjectNameField, func(o client.Object) []string { return []string{o.GetName()} }).
 		WithInterceptorFuncs(interceptor.Funcs{Watch: func(ctx context.Context, kube client.WithWatch, list client.ObjectList, opts ...client.ListOption) (watch.Interface, error) {
+			if err := answers(); err != nil {
+				return nil, err
+			}
 			events, err := kube.Watch(ctx, list, opts...)
 			go w.happen(ctx, kube)
 			return events, err
+		}, List: func(ctx context.Context, kube client.WithWatch, list client.ObjectList, opts ...client.ListOption) error {
+			if err := answers(); err != nil {
+				return err
+			}
+			return kube.List(ctx, list, opts...)
 		}, Patch: func(ctx context.Context, kube client.WithWatch, o client.Object, patch client.Patch, opts ...client.PatchOption) error {
 			if err := kube.Patch(ctx, o, patch, opts...); err != nil {
 				return err
@@ -111,7 +166,7 @@ func (w world) management() client.WithWatch {
 }
 
 // happen makes the later objects so, one after the other.
-func (w world) happen(ctx context.Context, kube client.Client) {
+func (w *world) happen(ctx context.Context, kube client.Client) {
 	for i := range w.Later {
 		o := w.Later[i].DeepCopy()
 		if o.GetDeletionTimestamp() != nil {
@@ -126,7 +181,7 @@ func (w world) happen(ctx context.Context, kube client.Client) {
 	}
 }
 
-func (w world) children(_ context.Context, key types.NamespacedName) (client.Reader, error) {
+func (w *world) children(_ context.Context, key types.NamespacedName) (client.Reader, error) {
 	if w.Problem != "" {
 		return nil, errors.New(w.Problem)
 	}
@@ -134,7 +189,7 @@ func (w world) children(_ context.Context, key types.NamespacedName) (client.Rea
 	for i := range w.Child {
 		objects[i] = &w.Child[i]
 	}
-	return fake.NewClientBuilder().WithScheme(runtime.NewScheme()).WithRESTMapper(kinds()).WithObjects(objects...).Build(), nil
+	return fake.NewClientBuilder().WithScheme(k8sruntime.NewScheme()).WithRESTMapper(kinds()).WithObjects(objects...).Build(), nil
 }
 
 // must ends the test binary: a scenario that cannot happen is a mistake in its file.

@@ -37,7 +37,10 @@ plane, child clusters with their machines and networks, and the folder itself. T
 // confirm asks a question that only "yes" answers.
 func (s *session) confirm(question string) error {
 	fmt.Fprintf(s.Streams.Err, "%s [yes/no] ", question)
-	answer, _ := bufio.NewReader(s.Streams.In).ReadString('\n')
+	answer, err := bufio.NewReader(s.Streams.In).ReadString('\n')
+	if err != nil {
+		fmt.Fprintln(s.Streams.Err) // nobody ended the line
+	}
 	if a := strings.ToLower(strings.TrimSpace(answer)); a != "yes" && a != "y" {
 		return errors.New("nothing was removed: the answer was not yes\n  without a question: portico reset --yes")
 	}

@@ -106,6 +106,7 @@ func Root(d Deps) *cobra.Command {
 	root.SetHelpCommandGroupID(groupOther)
 	root.SetCompletionCommandGroupID(groupOther)
 	root.AddCommand(planeCommand(s), keeperCommand(s))
+	addCompletion(root)
 	usageErrors(root)
 	return root
 }
@@ -120,6 +121,15 @@ func add(root *cobra.Command, group string, commands ...*cobra.Command) {
 	for _, c := range commands {
 		c.GroupID = group
 		root.AddCommand(c)
+	}
+}
+
+// addCompletion adds the command that prints scripts for shells. cobra would add it when it
+// runs, too late for usageErrors, and would take a shell that it does not know for no question.
+func addCompletion(root *cobra.Command) {
+	root.InitDefaultCompletionCmd()
+	if c, _, err := root.Find([]string{"completion"}); err == nil {
+		c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
 	}
 }
 

@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -98,6 +101,8 @@ func (s *session) wait(parent context.Context, c *connection, w waiting) error {
 		line, done, err := w.judge(d, s.Now())
 		tell(line)
 		return done, err
+	}, func(lost error) {
+		tell(words("unknown", "the management API server does not answer: "+reason(lost)))
 	})
 	switch {
 	case err == nil:
@@ -142,30 +147,75 @@ func words(state, message string) string {
 }
 
 // follow calls each with every state of a ClusterDeployment, nil when it is gone, until each
-// has seen enough or ctx ends. It watches: a watch that ends is opened again.
-func (c *connection) follow(ctx context.Context, key types.NamespacedName, each func(*kcm.ClusterDeployment) (bool, error)) error {
-	this := []client.ListOption{client.InNamespace(key.Namespace), client.MatchingFields{metav1.ObjectNameField: key.Name}}
+// has seen enough or ctx ends. It watches: a watch that ends is opened again. An API server
+// that answered once and no longer does is being started again: follow calls lost, and waits.
+func (c *connection) follow(ctx context.Context, key types.NamespacedName, each func(*kcm.ClusterDeployment) (bool, error), lost func(error)) error {
+	answered := false
+	seen := func(d *kcm.ClusterDeployment) (bool, error) {
+		answered = true
+		return each(d)
+	}
 	for {
-		var now kcm.ClusterDeploymentList
-		if err := c.kube.List(ctx, &now, this...); err != nil {
+		done, err := c.look(ctx, key, seen)
+		switch {
+		case done:
+			return err
+		case err == nil:
+			continue
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case !answered || !passing(err):
 			return err
 		}
-		var d *kcm.ClusterDeployment
-		if len(now.Items) > 0 {
-			d = &now.Items[0]
-		}
-		if done, err := each(d); done || err != nil {
-			return err
-		}
-		from := &client.ListOptions{Raw: &metav1.ListOptions{ResourceVersion: now.ResourceVersion}}
-		events, err := c.kube.Watch(ctx, &kcm.ClusterDeploymentList{}, append(this, from)...)
-		if err != nil {
-			return err
-		}
-		if done, err := through(ctx, events, key, each); done || err != nil {
-			return err
+		lost(err)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pause):
 		}
 	}
+}
+
+// pause is how long to leave an API server alone that does not answer: there is nothing to watch.
+const pause = 200 * time.Millisecond
+
+// look reads a ClusterDeployment and watches it until the watch ends. It is done when each says so.
+func (c *connection) look(ctx context.Context, key types.NamespacedName, each func(*kcm.ClusterDeployment) (bool, error)) (bool, error) {
+	this := []client.ListOption{client.InNamespace(key.Namespace), client.MatchingFields{metav1.ObjectNameField: key.Name}}
+	var now kcm.ClusterDeploymentList
+	if err := c.kube.List(ctx, &now, this...); err != nil {
+		return false, err
+	}
+	var d *kcm.ClusterDeployment
+	if len(now.Items) > 0 {
+		d = &now.Items[0]
+	}
+	if done, err := each(d); done || err != nil {
+		return true, err
+	}
+	from := &client.ListOptions{Raw: &metav1.ListOptions{ResourceVersion: now.ResourceVersion}}
+	events, err := c.kube.Watch(ctx, &kcm.ClusterDeploymentList{}, append(this, from)...)
+	if err != nil {
+		return false, err
+	}
+	return through(ctx, events, key, each)
+}
+
+// passing says whether an error ends by itself: no connection, or a server that is starting.
+func passing(err error) bool {
+	var status apierrors.APIStatus
+	if !errors.As(err, &status) {
+		return true
+	}
+	return status.Status().Code >= http.StatusInternalServerError || apierrors.IsTooManyRequests(err) || apierrors.IsResourceExpired(err)
+}
+
+// reason is an error without the address that was asked, which changes with each question.
+func reason(err error) string {
+	if lost := (*url.Error)(nil); errors.As(err, &lost) {
+		err = lost.Err
+	}
+	return err.Error()
 }
 
 // through hands on what a watch tells until the watch ends.

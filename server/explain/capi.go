@@ -226,5 +226,15 @@ func lostNode(machine *unstructured.Unstructured) time.Time {
 // childKubectl is a command on a child cluster, under the context that portico kubeconfig
 // --merge makes.
 func childKubectl(d kcm.ClusterDeployment, command string) string {
-	return fmt.Sprintf("portico kubeconfig %s -n %s --merge && kubectl --context portico-%s %s", d.Name, d.Namespace, d.Name, command)
+	return fmt.Sprintf("portico kubeconfig %s -n %s --merge && kubectl --context %s %s", d.Name, d.Namespace, Context(d.Namespace, d.Name), command)
+}
+
+// Context is what the context of a child cluster is called in kubeconfigs. A name by itself is
+// one of the system namespace. The dot is in no name of either kind, so no two clusters share
+// a context, whose credentials would overwrite each other.
+func Context(namespace, name string) string {
+	if namespace == kcm.DefaultSystemNamespace {
+		return "portico-" + name
+	}
+	return "portico-" + namespace + "." + name
 }

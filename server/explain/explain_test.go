@@ -53,3 +53,16 @@ func drawn(n *explain.Node, depth int) []string {
 	}
 	return lines
 }
+
+func TestContext(t *testing.T) {
+	tests := []struct{ reason, namespace, name, want string }{
+		{"A name alone is what people type, and where clusters are.", "kcm-system", "demo", "portico-demo"},
+		{"The same name elsewhere is another cluster.", "team", "demo", "portico-team.demo"},
+		{"A name that looks like the two joined by a dash is a third.", "kcm-system", "team-demo", "portico-team-demo"},
+	}
+	for _, tc := range tests {
+		if got := explain.Context(tc.namespace, tc.name); got != tc.want {
+			t.Errorf("%s\nContext(%q, %q) = %q, want %q", tc.reason, tc.namespace, tc.name, got, tc.want)
+		}
+	}
+}
