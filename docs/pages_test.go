@@ -5,12 +5,15 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"strings"
 	"testing"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
+
+	"portico.dev/portico/config"
 )
 
 // page is one file: of text, or an example by itself.
@@ -126,6 +129,33 @@ func TestLinks(t *testing.T) {
 	}
 }
 
+// Every field of the configuration is explained under its path.
+func TestEverySettingIsExplained(t *testing.T) {
+	text, err := os.ReadFile("kinds/porticoconfiguration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range fieldsOf(reflect.TypeFor[config.Config](), "") {
+		if path != "apiVersion" && path != "kind" && !bytes.Contains(text, []byte("\n| `"+path+"` |")) {
+			t.Errorf("kinds/porticoconfiguration.md has no row for %s", path)
+		}
+	}
+}
+
+// fieldsOf are the paths of all fields of our structs, as they are written in a file.
+func fieldsOf(of reflect.Type, below string) []string {
+	var paths []string
+	for field := range of.Fields() {
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		if field.Type.Kind() == reflect.Struct && field.Type.PkgPath() == of.PkgPath() {
+			paths = append(paths, fieldsOf(field.Type, below+name+".")...)
+			continue
+		}
+		paths = append(paths, below+name)
+	}
+	return paths
+}
+
 // Every kind that is served has a row in the index, with a page or a word why not.
 func TestEveryKindIsListed(t *testing.T) {
 	index, err := os.ReadFile("kinds/README.md")
@@ -133,9 +163,6 @@ func TestEveryKindIsListed(t *testing.T) {
 		t.Fatal(err)
 	}
 	for kind := range definitions(t) {
-		if strings.HasSuffix(kind.Kind, "Template") && kind.Group != "k0rdent.mirantis.com" {
-			continue // the mould of a kind is described with the kind
-		}
 		if !bytes.Contains(index, []byte("| ["+kind.Kind+"]")) && !bytes.Contains(index, []byte("| "+kind.Kind+" |")) {
 			t.Errorf("kinds/README.md has no row for %s", kind.Kind)
 		}
