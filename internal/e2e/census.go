@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/vishvananda/netlink"
@@ -63,6 +64,7 @@ func Host(ctx context.Context, data string) (Census, error) {
 	c.processes()
 	c.add("mount", mounts()...)
 	c.add("network namespace", below("/run/netns/*")...)
+	c.namespaces()
 	if err := c.network(); err != nil {
 		return nil, err
 	}
@@ -92,6 +94,18 @@ func (c *census) processes() {
 		}
 		c.add("process", name)
 	}
+}
+
+// namespaces counts the network namespaces that threads are in. One without a name lives for as
+// long as a thread is in it.
+func (c *census) namespaces() {
+	in := map[string]bool{}
+	for _, link := range below("/proc/[0-9]*/task/*/ns/net") {
+		if namespace, err := os.Readlink(link); err == nil {
+			in[namespace] = true
+		}
+	}
+	c.add("network namespaces of threads", strconv.Itoa(len(in)))
 }
 
 // isTest tells the tests' own program and what it runs for a moment.
@@ -172,7 +186,7 @@ func (c *census) groups() error {
 }
 
 // filesOf are the files and folders in a data folder, but for the folders of its layout, which
-// stay, the files of databases, which come and go as they please, and older logs.
+// stay, and the files of databases, which come and go as they please.
 func filesOf(data string) ([]string, error) {
 	var out []string
 	err := filepath.WalkDir(data, func(path string, d fs.DirEntry, err error) error {
@@ -186,8 +200,6 @@ func filesOf(data string) ([]string, error) {
 		case d.IsDir() && d.Name() == "etcd":
 			out = append(out, path)
 			return filepath.SkipDir
-		case strings.HasSuffix(path, ".log.1"):
-			return nil
 		}
 		out = append(out, path)
 		return nil

@@ -154,9 +154,7 @@ func (k *killer) converge(clusters []*life) {
 		child := k.child(c.Key())
 		k.releases(k.kube, e2e.SystemNamespace, c.Name, records(c.own)...)
 		k.releases(child.kube, e2e.PodinfoNamespace, e2e.PodinfoService, records(c.service)...)
-		if nodes := k.nodes(child); len(nodes) != c.Workers {
-			k.t.Errorf("cluster %s has the ready nodes %v, want %d", c.Name, nodes, c.Workers)
-		}
+		k.awaitNodes(child, c.Workers)
 	}
 	k.eachOnce()
 }
