@@ -2,6 +2,7 @@ package hosted
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -60,7 +61,16 @@ func (c *Controller) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	if err := control.PatchStatus(ctx, c.Kube, was, &p); err != nil {
 		return reconcile.Result{}, err
 	}
-	return control.Result(next(plan), done.Err)
+	return control.Result(next(plan), again(saw, plan, done))
+}
+
+// again is why a pass has to be repeated: a control plane that could not be asked rings no bell
+// when it can be.
+func again(saw Observed, plan Plan, done Outcome) error {
+	if done.Err == nil && saw.Child.Problem != "" && !planned(plan, Run) {
+		return errors.New(saw.Child.Problem)
+	}
+	return done.Err
 }
 
 // act does the steps in order and stops at the first that fails.

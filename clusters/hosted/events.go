@@ -2,6 +2,8 @@ package hosted
 
 import (
 	"context"
+	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -11,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	cp "portico.dev/portico/api/local/controlplane/v1alpha1"
@@ -29,9 +32,11 @@ func (c *Controller) SetupWithManager(mgr manager.Manager, bell control.Bell) er
 		Named("hosted").
 		For(&cp.HostedControlPlane{}).
 		Owns(&corev1.Secret{}, builder.OnlyMetadata).
-		Watches(&clusterv1.Cluster{}, handler.EnqueueRequestsFromMapFunc(ofCluster)).
+		// Of a Cluster we look at the spec alone, and its status changes often.
+		Watches(&clusterv1.Cluster{}, handler.EnqueueRequestsFromMapFunc(ofCluster), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&infra.LocalCluster{}, handler.EnqueueRequestsFromMapFunc(c.ofLocalCluster)).
 		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(c.ofReference("Secret"))).
+		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(c.ofSecret)).
 		WatchesMetadata(&corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(c.ofReference("ConfigMap"))).
 		WatchesRawSource(bell.Source()).
 		WithOptions(controller.Options{MaxConcurrentReconciles: workers}).
@@ -62,6 +67,27 @@ func (c *Controller) ofLocalCluster(ctx context.Context, obj client.Object) []re
 		return nil // its own event will come
 	}
 	return ofCluster(ctx, &cluster)
+}
+
+// ofSecret maps a Secret of a cluster to the control plane of that cluster, by its name: one that
+// was restored from a backup has no owner that we know.
+func (c *Controller) ofSecret(ctx context.Context, obj client.Object) []reconcile.Request {
+	i := strings.LastIndex(obj.GetName(), "-")
+	if i < 0 || !slices.Contains(purposes, obj.GetName()[i+1:]) {
+		return nil
+	}
+	var all cp.HostedControlPlaneList
+	if err := c.Kube.List(ctx, &all, client.InNamespace(obj.GetNamespace())); err != nil {
+		return nil
+	}
+	var out []reconcile.Request
+	for k := range all.Items {
+		p := &all.Items[k]
+		if owner, ok := control.OwnerOf(p, clusterKind); ok && owner.Name == obj.GetName()[:i] {
+			out = append(out, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(p)})
+		}
+	}
+	return out
 }
 
 // ofReference maps a ConfigMap or Secret to the control planes that name it.

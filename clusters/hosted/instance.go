@@ -22,8 +22,10 @@ type Runner interface {
 	State(ctx context.Context, key types.NamespacedName) (State, error)
 	// Ensure makes the instance run as told and returns without waiting until it is ready.
 	// An instance that runs with the same Digest is left alone, another one is replaced. It
-	// returns fleet.ErrInvalid if the version cannot be run here and fleet.ErrNotYet while an
-	// instance that keeps ending is held back.
+	// returns fleet.ErrInvalid if the version cannot be run here, or if the configuration is
+	// refused before the instance that runs is stopped for it, and fleet.ErrNotYet while an
+	// instance that keeps ending is held back. Data that another owner of the same name left, with
+	// authorities of its own, are removed first.
 	Ensure(ctx context.Context, instance Instance) error
 	// Remove ends the instance and removes all that it left, its data included. Removing what
 	// does not exist is no error.
@@ -50,7 +52,8 @@ type State struct {
 	Phase Phase `json:"phase,omitempty"`
 	// Digest is that of the Instance that runs.
 	Digest string `json:"digest,omitempty"`
-	// Problem is a sentence on why it does not run, empty if nothing is known to be wrong.
+	// Problem is a sentence on why it does not run, or why it cannot be looked at although it
+	// does; empty if nothing is known to be wrong. Ensure mends the second.
 	Problem string `json:"problem,omitempty"`
 }
 
@@ -58,6 +61,10 @@ type State struct {
 type Instance struct {
 	// Key is that of the HostedControlPlane.
 	Key types.NamespacedName
+	// Owner is the identity of the HostedControlPlane, which tells it from an earlier one of the
+	// same name. It is not part of the Digest: an object that comes back from a backup is another
+	// one, and its control plane runs on.
+	Owner types.UID
 	// Config is the configuration. Dir is left to the Runner, and so is the folder of the file
 	// names in it: they are keys of Files.
 	Config config.ControlPlaneConfiguration

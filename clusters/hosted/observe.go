@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"strings"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -167,8 +169,18 @@ func (c *Controller) observeChild(ctx context.Context, saw *Observed) {
 		saw.Child.Version, saw.Child.Applied, err = child.Look(ctx)
 	}
 	if err != nil {
-		saw.Child.Problem = err.Error()
+		saw.Child.Problem = steady(err)
 	}
+}
+
+// steady is the text of err without the port that was asked from: a text that is another one
+// each time would be written into the status each time.
+func steady(err error) string {
+	var at *net.OpError
+	if errors.As(err, &at) {
+		return strings.Replace(err.Error(), at.Error(), at.Op+": "+at.Err.Error(), 1)
+	}
+	return err.Error()
 }
 
 func first(values []string, otherwise string) string {

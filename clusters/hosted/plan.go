@@ -70,7 +70,7 @@ func Decide(p *cp.HostedControlPlane, saw Observed) Plan {
 		return plan
 	}
 	// It takes its time to start: what others need is written meanwhile.
-	run := decideRun(saw)
+	run := decideRun(p, saw)
 	if len(run) > 0 && run[0].Do == Run {
 		plan, run = append(plan, run[0]), run[1:]
 	}
@@ -87,7 +87,7 @@ func decideAuthorities(p *cp.HostedControlPlane, saw Observed) Plan {
 	var plan Plan
 	switch {
 	case saw.Secrets.Broken != "":
-		return Plan{{Do: Stop, Why: saw.Secrets.Broken}}
+		return Plan{{Do: Stop, Why: brokenAuthority(p, saw)}}
 	case len(saw.Secrets.Missing) > 0 && p.Status.Initialization.Done():
 		return Plan{{Do: Stop, Why: lostAuthorities(saw)}}
 	case len(saw.Secrets.Missing) > 0:
@@ -111,24 +111,38 @@ func decidePublished(saw Observed) Plan {
 	return plan
 }
 
+func brokenAuthority(p *cp.HostedControlPlane, saw Observed) string {
+	if p.Status.Initialization.Done() {
+		return saw.Secrets.Broken + ": the cluster trusts what was in it, restore it from a backup"
+	}
+	return saw.Secrets.Broken + ": replace it, or delete it to have one made"
+}
+
 func lostAuthorities(saw Observed) string {
 	name := saw.Cluster.Name + "-" + saw.Secrets.Missing[0]
 	return "Secret " + name + " is gone, and the cluster trusts what was in it: restore it from a backup"
 }
 
-func decideRun(saw Observed) Plan {
+func decideRun(p *cp.HostedControlPlane, saw Observed) Plan {
 	in := saw.Instance
 	running := in.Phase == Starting || in.Phase == Ready
+	wrong := wrongStep(haveVersion(p, saw), p.Spec.Version)
+	answer := Step{Do: Wait, Why: "the API server to answer"}
 	switch {
 	case saw.Problem != "":
 		return Plan{{Do: Stop, Why: saw.Problem}}
+	case running && in.Digest == saw.Wanted && in.Problem != "":
+		// It runs on: only what we need to look at it is made anew.
+		return Plan{{Do: Run, Why: in.Problem}, answer}
+	case running && in.Digest == saw.Wanted:
+		return nil
+	case wrong != "":
+		return Plan{{Do: Stop, Why: wrong}}
 	case !running:
 		return Plan{{Do: Run, Why: "it does not run"}}
-	case in.Digest != saw.Wanted:
-		// The one that runs is another one after that: what it said does not count.
-		return Plan{{Do: Run, Why: "its configuration changed"}, {Do: Wait, Why: "the API server to answer"}}
 	}
-	return nil
+	// The one that runs is another one after that: what it said does not count.
+	return Plan{{Do: Run, Why: "its configuration changed"}, answer}
 }
 
 func decideChild(saw Observed) Plan {

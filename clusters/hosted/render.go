@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net"
+	"net/netip"
 	"slices"
 	"strconv"
 
@@ -31,6 +32,7 @@ const (
 func instance(p *cp.HostedControlPlane, saw Observed) Instance {
 	in := Instance{
 		Key:   client.ObjectKeyFromObject(p),
+		Owner: p.UID,
 		Netns: saw.Cluster.Netns,
 		Files: maps.Clone(saw.files),
 		Config: config.ControlPlaneConfiguration{
@@ -77,6 +79,23 @@ func valid(in Instance) error {
 	cfg = controlplane.Default(Resolve(cfg, "/folder"))
 	if errs := controlplane.Validate(cfg); len(errs) > 0 {
 		return fmt.Errorf("%w: %w", fleet.ErrInvalid, errs.ToAggregate())
+	}
+	return apart(in)
+}
+
+// apart says whether pods and services have addresses of their own. All local clusters with a
+// network namespace have their machines side by side in one /16.
+func apart(in Instance) error {
+	host, err := netip.ParseAddr(in.Config.BindAddress)
+	if in.Netns == "" || err != nil {
+		return nil
+	}
+	machines := netip.PrefixFrom(host, 16).Masked()
+	for _, r := range []struct{ of, cidr string }{{"pods", in.Config.PodCIDR}, {"services", in.Config.ServiceCIDR}} {
+		if p, err := netip.ParsePrefix(r.cidr); err == nil && p.Overlaps(machines) {
+			return fmt.Errorf("%w: spec.clusterNetwork.%s of Cluster %s: %s overlaps %s, where the machines of local clusters are: make the cluster anew with another range",
+				fleet.ErrInvalid, r.of, in.Config.Name, r.cidr, machines)
+		}
 	}
 	return nil
 }

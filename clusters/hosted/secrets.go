@@ -33,6 +33,8 @@ const (
 	authorityValidity = 10 * 365 * 24 * time.Hour
 )
 
+var purposes = []string{purposeBootstrap, purposeCA, purposeKubeconfig, purposeProxy, purposeSA}
+
 // Secrets is how the Secrets of a cluster stand.
 type Secrets struct {
 	// Missing are the purposes of the authorities that do not exist.
@@ -77,7 +79,7 @@ func (c *Controller) observeSecrets(ctx context.Context, p *cp.HostedControlPlan
 		return nil
 	}
 	found := map[string]map[string][]byte{}
-	for _, purpose := range []string{purposeBootstrap, purposeCA, purposeKubeconfig, purposeProxy, purposeSA} {
+	for _, purpose := range purposes {
 		var s corev1.Secret
 		err := c.Secrets.Get(ctx, client.ObjectKey{Namespace: p.Namespace, Name: name + "-" + purpose}, &s)
 		if apierrors.IsNotFound(err) {
@@ -91,12 +93,12 @@ func (c *Controller) observeSecrets(ctx context.Context, p *cp.HostedControlPlan
 			saw.Secrets.Ours = append(saw.Secrets.Ours, s.Name)
 		}
 	}
-	judge(saw, found)
+	judge(name, saw, found)
 	return nil
 }
 
 // judge is the pure half of observeSecrets.
-func judge(saw *Observed, found map[string]map[string][]byte) {
+func judge(cluster string, saw *Observed, found map[string]map[string][]byte) {
 	for _, purpose := range []string{purposeCA, purposeProxy, purposeSA} {
 		data, ok := found[purpose]
 		if !ok {
@@ -106,7 +108,7 @@ func judge(saw *Observed, found map[string]map[string][]byte) {
 		pair := pki.Pair{Certificate: data[corev1.TLSCertKey], Key: data[corev1.TLSPrivateKeyKey]}
 		*saw.authorities.of(purpose) = pair
 		if err := readable(purpose, pair); err != nil && saw.Secrets.Broken == "" {
-			saw.Secrets.Broken = fmt.Sprintf("Secret <cluster>-%s cannot be used: %v", purpose, err)
+			saw.Secrets.Broken = fmt.Sprintf("Secret %s-%s cannot be used: %v", cluster, purpose, err)
 		}
 	}
 	if saw.Cluster == nil || saw.Cluster.Port == 0 || saw.Secrets.Broken != "" {

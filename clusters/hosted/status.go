@@ -30,7 +30,7 @@ const (
 	ReasonAnswering = "Answering"
 	// ReasonApplied means that the wanted state is in place.
 	ReasonApplied = "Applied"
-	// ReasonNotSeen means that the control plane could not be asked yet.
+	// ReasonNotSeen means that the control plane could not be asked.
 	ReasonNotSeen = "NotSeen"
 	// ReasonDeleting means that the object is going away.
 	ReasonDeleting = "Deleting"
@@ -51,7 +51,7 @@ func Status(p *cp.HostedControlPlane, saw Observed, plan Plan, done Outcome) cp.
 	s := *p.Status.DeepCopy()
 	s.ObservedGeneration = p.Generation
 	s.ExternalManagedControlPlane = &yes
-	if saw.Instance.Phase == Ready && !saw.Paused {
+	if answers(saw, plan) && done.Failed != WriteKubeconfig && !saw.Paused {
 		s.Initialization.ControlPlaneInitialized = &yes
 	}
 	if saw.Child.Version != "" {
@@ -103,7 +103,7 @@ func certificates(saw Observed, plan Plan, done Outcome) metav1.Condition {
 	const kind = cp.CertificatesReadyCondition
 	switch {
 	case saw.Secrets.Broken != "":
-		return control.False(kind, ReasonInvalid, saw.Secrets.Broken)
+		return control.False(kind, ReasonInvalid, stopped(plan))
 	case done.Failed == MakeAuthorities:
 		return control.False(kind, ReasonFailed, fleet.Sentence(done.Err))
 	case saw.Cluster == nil:
@@ -118,12 +118,15 @@ func certificates(saw Observed, plan Plan, done Outcome) metav1.Condition {
 
 func kubeconfig(saw Observed, plan Plan, done Outcome) metav1.Condition {
 	const kind = cp.KubeconfigReadyCondition
+	unwritten := saw.Secrets.Kubeconfig != "" && !due(saw)
 	switch {
 	case done.Failed == WriteKubeconfig:
 		return control.False(kind, ReasonFailed, fleet.Sentence(done.Err))
 	case saw.Cluster == nil || saw.Cluster.Port == 0:
 		return control.False(kind, ReasonWaiting, "Waiting for "+waiting(plan))
-	case saw.Secrets.Kubeconfig != "" && !due(saw):
+	case saw.Secrets.Broken != "", unwritten && stopped(plan) != "" && !planned(plan, WriteKubeconfig):
+		return control.False(kind, ReasonInvalid, stopped(plan))
+	case unwritten:
 		return control.False(kind, ReasonCreating, "The kubeconfig is being written")
 	}
 	return control.True(kind, ReasonApplied, "")
@@ -139,6 +142,8 @@ func available(saw Observed, plan Plan, done Outcome) metav1.Condition {
 	in := saw.Instance
 	replaced := planned(plan, Run) && done.Failed != Run
 	switch {
+	case in.Phase == Ready && !replaced && saw.Child.Problem != "":
+		return control.Unknown(kind, ReasonNotSeen, "The control plane runs, but could not be asked: "+saw.Child.Problem)
 	case in.Phase == Ready && !replaced:
 		return control.True(kind, ReasonAnswering, "")
 	case in.Problem != "":
@@ -153,6 +158,12 @@ func available(saw Observed, plan Plan, done Outcome) metav1.Condition {
 		return control.False(kind, ReasonWaiting, "Waiting for "+waiting(plan))
 	}
 	return control.False(kind, ReasonStopped, "The control plane does not run")
+}
+
+// answers says whether the control plane that is wanted answered: one that is about to be replaced
+// may have been left by another object of the same name.
+func answers(saw Observed, plan Plan) bool {
+	return saw.Instance.Phase == Ready && !planned(plan, Run)
 }
 
 // upToDate says whether what runs is what is asked for: an upgrade that cannot be made leaves

@@ -7,8 +7,6 @@ import (
 	"io/fs"
 	"net/netip"
 	"os"
-	"slices"
-	"strings"
 	"time"
 
 	"portico.dev/portico/api/config/v1alpha1"
@@ -238,19 +236,4 @@ func (s *certificates) keepFresh(ctx context.Context, due time.Time) error {
 			return fmt.Errorf("renewing certificates: %w", err)
 		}
 	}
-}
-
-// healthEndpoints may be asked by anybody: a prober has no identity yet.
-func healthEndpoints() []string { return []string{"/healthz", "/livez", "/readyz"} }
-
-// authenticationConfig lets nobody in without a certificate or a token, but to the health
-// endpoints.
-func authenticationConfig() []byte {
-	var b strings.Builder
-	b.WriteString("apiVersion: apiserver.config.k8s.io/v1\nkind: AuthenticationConfiguration\n")
-	b.WriteString("anonymous:\n  enabled: true\n  conditions:\n")
-	for _, path := range slices.Sorted(slices.Values(healthEndpoints())) {
-		b.WriteString("  - path: " + path + "\n")
-	}
-	return []byte(b.String())
 }

@@ -60,6 +60,20 @@ type apiServer struct {
 
 // newAPIServer builds the API server that will serve on listener.
 func newAPIServer(ctx context.Context, f flags, listener net.Listener) (*apiServer, error) {
+	config, err := configureAPIServer(ctx, f, listener)
+	if err != nil {
+		return nil, err
+	}
+	completed, err := config.Complete()
+	if err != nil {
+		return nil, err
+	}
+	server, err := apiserver.CreateServerChain(completed)
+	return &apiServer{server: server}, err
+}
+
+// configureAPIServer reads flags and files.
+func configureAPIServer(ctx context.Context, f flags, listener net.Listener) (*apiserver.Config, error) {
 	s := apiserveroptions.NewServerRunOptions()
 	if err := parse(s.Flags(), f); err != nil {
 		return nil, err
@@ -79,16 +93,7 @@ func newAPIServer(ctx context.Context, f flags, listener net.Listener) (*apiServ
 	if errs := options.Validate(); len(errs) != 0 {
 		return nil, utilerrors.NewAggregate(errs)
 	}
-	config, err := apiserver.NewConfig(options)
-	if err != nil {
-		return nil, err
-	}
-	completed, err := config.Complete()
-	if err != nil {
-		return nil, err
-	}
-	server, err := apiserver.CreateServerChain(completed)
-	return &apiServer{server: server}, err
+	return apiserver.NewConfig(options)
 }
 
 // run serves until ctx ends.

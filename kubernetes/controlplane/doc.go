@@ -11,5 +11,5 @@
 //
 // Flags (flags.go) and certificates (certificates.go) are functions of the configuration; the
 // rest starts things. It never restarts a part, and never replaces an authority or the key of
-// service accounts that it finds. Begin with Run.
+// service accounts that it finds. Check says whether Run would start. Begin with Run.
 package controlplane

@@ -35,6 +35,7 @@ func TestMain(m *testing.M) {
 // controlPlane is the folder of a control plane, and its process if one runs.
 type controlPlane struct {
 	dir, config string
+	args        []string // beside the configuration
 	port        int
 	cmd         *exec.Cmd
 	out         *bytes.Buffer
@@ -80,7 +81,7 @@ func (c *controlPlane) start(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.out, c.ended = &bytes.Buffer{}, make(chan struct{})
-	c.cmd = exec.Command(self, "controlplane", "--config", c.config)
+	c.cmd = exec.Command(self, append([]string{"controlplane", "--config", c.config}, c.args...)...)
 	c.cmd.Args[0] = "portico-kube"
 	c.cmd.Env = append(os.Environ(), asProgram+"=1")
 	c.cmd.Stdout, c.cmd.Stderr = c.out, c.out

@@ -16,7 +16,6 @@ import (
 
 	"portico.dev/portico/api/config/controlplane"
 	"portico.dev/portico/api/config/v1alpha1"
-	"portico.dev/portico/pki"
 )
 
 // stopWithin is how long requests in flight may take when the process is told to stop.
@@ -41,8 +40,8 @@ func ReadConfig(file string) (v1alpha1.ControlPlaneConfiguration, error) {
 // Run runs the control plane until ctx ends (then the error is nil) or until one of its parts
 // ends (then it never is). c is complete and valid, as ReadConfig returns it.
 func Run(ctx context.Context, c v1alpha1.ControlPlaneConfiguration, now func() time.Time) error {
-	if have := version.Get().GitVersion; c.KubernetesVersion != "" && c.KubernetesVersion != have {
-		return fmt.Errorf("this program is Kubernetes %s, the configuration wants kubernetesVersion %s", have, c.KubernetesVersion)
+	if err := sameVersion(c); err != nil {
+		return err
 	}
 	tune(c.Tuning)
 	unlock, err := lock(c.Dir)
@@ -55,7 +54,7 @@ func Run(ctx context.Context, c v1alpha1.ControlPlaneConfiguration, now func() t
 		return err
 	}
 	defer listener.Close()
-	if err := pki.WriteFile(layout(c.Dir).authentication(), authenticationConfig()); err != nil {
+	if c.APIServer.AuthenticationConfigFile, err = authentication(c); err != nil {
 		return err
 	}
 	certificates, err := openCertificates(c, now)
@@ -75,6 +74,13 @@ func Run(ctx context.Context, c v1alpha1.ControlPlaneConfiguration, now func() t
 	t.start("etcd", etcd.run)
 	t.start("certificates", func(ctx context.Context) error { return certificates.keepFresh(ctx, due) })
 	return startKubernetes(t, c, etcd.server, listener)
+}
+
+func sameVersion(c v1alpha1.ControlPlaneConfiguration) error {
+	if have := version.Get().GitVersion; c.KubernetesVersion != "" && c.KubernetesVersion != have {
+		return fmt.Errorf("this program is Kubernetes %s, the configuration wants kubernetesVersion %s", have, c.KubernetesVersion)
+	}
+	return nil
 }
 
 // startKubernetes starts the programs of Kubernetes and waits for the end of all.

@@ -84,10 +84,20 @@ func TestStopWhileStarting(t *testing.T) {
 
 // anonymous requests learn that the server is well, and nothing else.
 func anonymous(t *testing.T, c *controlPlane) {
+	answers(t, c, map[string]int{"/readyz": http.StatusOK, "/livez": http.StatusOK, "/version": http.StatusUnauthorized, "/api/v1/namespaces": http.StatusUnauthorized})
+}
+
+// nobody learns anything without saying who it is.
+func nobody(t *testing.T, c *controlPlane) {
+	answers(t, c, map[string]int{"/readyz": http.StatusUnauthorized, "/version": http.StatusUnauthorized})
+}
+
+func answers(t *testing.T, c *controlPlane, codes map[string]int) {
+	t.Helper()
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(read(t, c.dir, "pki/ca.crt"))
 	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}}
-	for path, want := range map[string]int{"/readyz": http.StatusOK, "/livez": http.StatusOK, "/version": http.StatusUnauthorized, "/api/v1/namespaces": http.StatusUnauthorized} {
+	for path, want := range codes {
 		response, err := client.Get(fmt.Sprintf("https://127.0.0.1:%d%s", c.port, path))
 		if err != nil {
 			t.Fatal(err)
@@ -113,6 +123,34 @@ resources:
   providers:
   - secretbox: {keys: [{name: k1, secret: MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=}]}
 `
+
+const jwt = `apiVersion: apiserver.config.k8s.io/v1
+kind: AuthenticationConfiguration
+jwt:
+- issuer: {url: "https://login.example.org", audiences: [portico]}
+  claimMappings: {username: {claim: sub, prefix: "oidc:"}}
+`
+
+// A document about tokens does not open the server to strangers, and one that closes it to them
+// leaves it to those who can say who they are.
+func TestStrangers(t *testing.T) {
+	for _, r := range []struct {
+		name, document string
+		look           func(*testing.T, *controlPlane)
+	}{
+		{"NotMentioned", jwt, anonymous},
+		{"Refused", jwt + "anonymous: {enabled: false}\n", nobody},
+	} {
+		t.Run(r.name, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "authentication.yaml")
+			write(t, file, r.document)
+			c := newControlPlane(t, fmt.Sprintf("apiServer: {authenticationConfigFile: %s}\ncontrollerManager: {disabled: true}\n", file))
+			c.start(t)
+			c.clients(t)
+			r.look(t, c)
+		})
+	}
+}
 
 // Audit and encryption are upstream's; this proves that the files reach them.
 func TestSecurity(t *testing.T) {

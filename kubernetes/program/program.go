@@ -27,6 +27,7 @@ import (
 	scheduler "k8s.io/kubernetes/cmd/kube-scheduler/app"
 	kubelet "k8s.io/kubernetes/cmd/kubelet/app"
 
+	"portico.dev/portico/api/config/v1alpha1"
 	"portico.dev/portico/kubernetes/controlplane"
 )
 
@@ -104,28 +105,36 @@ func controlPlane(e Env, args []string) int {
 	flags := flag.NewFlagSet(args[0], flag.ContinueOnError)
 	flags.SetOutput(e.Err)
 	file := flags.String("config", "", "`file` with a ControlPlaneConfiguration")
+	check := flags.Bool("check", false, "say whether it would start, and start nothing")
 	if err := flags.Parse(args[1:]); errors.Is(err, flag.ErrHelp) {
 		return 0
 	} else if err != nil {
 		return 2
 	}
 	if *file == "" || flags.NArg() != 0 {
-		fmt.Fprintln(e.Err, "usage: portico-kube controlplane --config FILE")
+		fmt.Fprintln(e.Err, "usage: portico-kube controlplane --config FILE [--check]")
 		return 2
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := runControlPlane(ctx, *file); err != nil {
+	do := controlplane.Run
+	if *check {
+		do = controlplane.Check
+	}
+	if err := runControlPlane(ctx, *file, do); err != nil {
 		fmt.Fprintf(e.Err, "portico-kube controlplane: %v\n", err)
 		return 1
 	}
 	return 0
 }
 
-func runControlPlane(ctx context.Context, file string) error {
+// controlPlaneRun is what can be done with a configuration.
+type controlPlaneRun func(context.Context, v1alpha1.ControlPlaneConfiguration, func() time.Time) error
+
+func runControlPlane(ctx context.Context, file string, do controlPlaneRun) error {
 	c, err := controlplane.ReadConfig(file)
 	if err != nil {
 		return err
 	}
-	return controlplane.Run(ctx, c, time.Now)
+	return do(ctx, c, time.Now)
 }

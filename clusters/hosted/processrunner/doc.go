@@ -1,7 +1,7 @@
 // Package processrunner runs hosted control planes as processes on this computer.
 //
-//	reads   /proc, the installed portico-kube programs
-//	writes  <folder>/<namespace>.<name>/: config.yaml, pki/ authorities, given/ files
+//	reads   /proc, the installed portico-kube programs, the control planes' pki/admin.pem
+//	writes  <folder>/<namespace>.<name>/: config.yaml, owner, pki/ authorities, given/ files
 //
 // It fulfils hosted.Runner. A control plane is one process that outlives ours; its environment
 // carries the digest of what it runs, so that after a restart it is adopted and not replaced.

@@ -5,24 +5,25 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 
-	"portico.dev/portico/api/config/controlplane"
 	"portico.dev/portico/clusters/hosted"
 	"portico.dev/portico/fleet"
-	"portico.dev/portico/pki"
 	"portico.dev/portico/process"
 	"portico.dev/portico/process/setback"
 )
 
-// digestVariable carries the digest of the instance that a process runs.
-const digestVariable = "PORTICO_INSTANCE"
-
 const (
+	// digestVariable carries the digest of the instance that a process runs.
+	digestVariable = "PORTICO_INSTANCE"
+	processPrefix  = "clusters/"
+	// rotated is what the supervisor appends to the name of a log that grew too long.
+	rotated = ".1"
 	// upgradeGrace is how long a control plane may take to end before another one replaces it.
 	upgradeGrace = 15 * time.Second
 	// removeGrace is none: nobody will miss what it would still write.
@@ -61,11 +62,15 @@ type Runner struct {
 
 	mu      sync.Mutex
 	watched map[types.NamespacedName]*watch
+	locks   map[types.NamespacedName]*sync.Mutex
 }
 
 // New returns a Runner that watches nothing yet: State adopts.
 func New(cfg Config) *Runner {
-	return &Runner{cfg: cfg, setbacks: setback.New[types.NamespacedName](cfg.Clock), watched: map[types.NamespacedName]*watch{}}
+	return &Runner{
+		cfg: cfg, setbacks: setback.New[types.NamespacedName](cfg.Clock),
+		watched: map[types.NamespacedName]*watch{}, locks: map[types.NamespacedName]*sync.Mutex{},
+	}
 }
 
 // State implements hosted.Runner.
@@ -81,12 +86,12 @@ func (r *Runner) State(ctx context.Context, key types.NamespacedName) (hosted.St
 	if err != nil {
 		return r.stopped(key) // it ended between the two looks
 	}
-	w, err := r.watch(ctx, key, p)
-	if err != nil {
-		return hosted.State{}, err
-	}
 	s := hosted.State{Phase: hosted.Starting, Digest: digest}
-	if w.ready() {
+	w, err := r.watch(ctx, key, p)
+	switch {
+	case err != nil:
+		s.Problem = err.Error()
+	case w.ready():
 		s.Phase = hosted.Ready
 	}
 	return s, nil
@@ -107,13 +112,18 @@ func (r *Runner) stopped(key types.NamespacedName) (hosted.State, error) {
 	return s, nil
 }
 
-// problem is a sentence that stays the same while the instance keeps ending.
+// problem is a sentence that stays the same while the instance keeps ending for the same reason.
 func (r *Runner) problem(key types.NamespacedName) string {
-	return "The control plane ended soon after its start and is started again after a pause: see " + r.log(key)
+	const what = "The control plane ended soon after its start and is started again after a pause: "
+	if reason := lastWords(r.log(key)); reason != "" {
+		return what + reason + "; its log is " + r.log(key)
+	}
+	return what + "see " + r.log(key)
 }
 
 // Ensure implements hosted.Runner.
 func (r *Runner) Ensure(ctx context.Context, in hosted.Instance) error {
+	defer r.lock(in.Key)()
 	program, err := r.cfg.Programs.Find(in.Config.KubernetesVersion)
 	if err != nil {
 		return err
@@ -128,7 +138,9 @@ func (r *Runner) Ensure(ctx context.Context, in hosted.Instance) error {
 	}
 	if running {
 		if has, err := r.digest(p); err == nil && has == digest {
-			_, err = r.watch(ctx, in.Key, p)
+			return r.adopt(ctx, in, p)
+		}
+		if err := r.check(ctx, in, program); err != nil {
 			return err
 		}
 		r.forget(in.Key)
@@ -141,15 +153,34 @@ func (r *Runner) Ensure(ctx context.Context, in hosted.Instance) error {
 	return r.start(ctx, in, program, digest)
 }
 
+// adopt watches over a process that runs as told. If its folder does not say where it is, the
+// folder is written again; whoever asked before heard that it cannot be looked at.
+func (r *Runner) adopt(ctx context.Context, in hosted.Instance, p process.Process) error {
+	if _, err := r.watch(ctx, in.Key, p); err == nil {
+		return nil
+	}
+	if err := writeFolder(r.dir(in.Key), in); err != nil {
+		return fmt.Errorf("writing the folder of %s: %w", in.Key, err)
+	}
+	if _, err := r.watch(ctx, in.Key, p); err != nil {
+		return err
+	}
+	r.cfg.Ring(in.Key)
+	return nil
+}
+
 func (r *Runner) start(ctx context.Context, in hosted.Instance, program, digest string) error {
 	dir := r.dir(in.Key)
+	if err := r.evict(ctx, in); err != nil {
+		return err
+	}
 	if err := writeFolder(dir, in); err != nil {
 		return fmt.Errorf("writing the folder of %s: %w", in.Key, err)
 	}
 	spec := process.Spec{
 		Name: processName(in.Key), Path: program, Dir: dir,
-		Args: []string{"controlplane", "--config", filepath.Join(dir, "config.yaml")},
-		Env:  []string{digestVariable + "=" + digest, "HOME=" + dir, "PATH=/usr/sbin:/usr/bin:/sbin:/bin"},
+		Args: []string{"controlplane", "--config", filepath.Join(dir, configFile)},
+		Env:  append(environment(dir), digestVariable+"="+digest),
 		Log:  r.log(in.Key),
 	}
 	if in.Netns != "" {
@@ -166,8 +197,18 @@ func (r *Runner) start(ctx context.Context, in hosted.Instance, program, digest 
 	return err
 }
 
-// Remove implements hosted.Runner.
+// Remove implements hosted.Runner. It rings: whoever removes what an object stands for, as a
+// sweep may that listed the objects a moment too early, has it made again.
 func (r *Runner) Remove(ctx context.Context, key types.NamespacedName) error {
+	defer r.lock(key)()
+	if err := r.remove(ctx, key); err != nil {
+		return err
+	}
+	r.cfg.Ring(key)
+	return nil
+}
+
+func (r *Runner) remove(ctx context.Context, key types.NamespacedName) error {
 	r.forget(key)
 	if err := r.cfg.Table.Stop(ctx, processName(key), removeGrace); err != nil {
 		return err
@@ -176,10 +217,56 @@ func (r *Runner) Remove(ctx context.Context, key types.NamespacedName) error {
 	if err := os.RemoveAll(r.dir(key)); err != nil {
 		return fmt.Errorf("removing the folder of %s: %w", key, err)
 	}
-	if err := os.Remove(r.log(key)); err != nil && !os.IsNotExist(err) {
-		return fmt.Errorf("removing the log of %s: %w", key, err)
+	for _, log := range []string{r.log(key), r.log(key) + rotated} {
+		if err := os.Remove(log); err != nil && !os.IsNotExist(err) {
+			return fmt.Errorf("removing the log of %s: %w", key, err)
+		}
 	}
 	return nil
+}
+
+// List returns the keys of all instances of which anything exists, sorted.
+func (r *Runner) List() ([]types.NamespacedName, error) {
+	entries, err := os.ReadDir(r.cfg.Folder)
+	if err != nil && !os.IsNotExist(err) {
+		return nil, fmt.Errorf("listing the control planes: %w", err)
+	}
+	processes, err := r.cfg.Table.List()
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	for _, p := range processes {
+		if name, ok := strings.CutPrefix(p.Name, processPrefix); ok {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	var out []types.NamespacedName
+	for _, name := range slices.Compact(names) {
+		// A namespace has no dots.
+		if namespace, name, ok := strings.Cut(name, "."); ok && namespace != "" {
+			out = append(out, types.NamespacedName{Namespace: namespace, Name: name})
+		}
+	}
+	return out, nil
+}
+
+// lock keeps Ensure and Remove of one instance apart: a folder must not go under a process that
+// starts.
+func (r *Runner) lock(key types.NamespacedName) (unlock func()) {
+	r.mu.Lock()
+	l, ok := r.locks[key]
+	if !ok {
+		l = &sync.Mutex{}
+		r.locks[key] = l
+	}
+	r.mu.Unlock()
+	l.Lock()
+	return l.Unlock
 }
 
 // Close stops watching. The control planes run on.
@@ -190,24 +277,6 @@ func (r *Runner) Close() {
 		w.cancel()
 		delete(r.watched, key)
 	}
-}
-
-// writeFolder writes files before the configuration that names them.
-func writeFolder(dir string, in hosted.Instance) error {
-	for name, content := range in.Files {
-		file := filepath.Join(dir, name)
-		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
-			return err
-		}
-		if err := pki.WriteFile(file, content); err != nil {
-			return err
-		}
-	}
-	text, err := controlplane.Encode(hosted.Resolve(in.Config, dir))
-	if err != nil {
-		return err
-	}
-	return pki.WriteFile(filepath.Join(dir, "config.yaml"), text)
 }
 
 func (r *Runner) digest(p process.Process) (string, error) {
@@ -229,4 +298,4 @@ func (r *Runner) log(key types.NamespacedName) string {
 }
 
 func folderName(key types.NamespacedName) string  { return key.Namespace + "." + key.Name }
-func processName(key types.NamespacedName) string { return "clusters/" + folderName(key) }
+func processName(key types.NamespacedName) string { return processPrefix + folderName(key) }

@@ -14,8 +14,8 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/yaml"
 
-	"portico.dev/portico/api/config/controlplane"
 	"portico.dev/portico/clusters/hosted"
 	"portico.dev/portico/process"
 )
@@ -26,6 +26,8 @@ const (
 	adoptTimeout = 2 * time.Second
 	// askAgain is the pause between two questions to a control plane that is starting.
 	askAgain = 50 * time.Millisecond
+	// waitAgain is the pause after a wait for the end of a process that failed.
+	waitAgain = 5 * time.Second
 )
 
 // watch is the goroutine that looks after one process.
@@ -48,6 +50,7 @@ func (r *Runner) watch(ctx context.Context, key types.NamespacedName, p process.
 	if ok {
 		w.cancel()
 	}
+	delete(r.watched, key)
 	probe, err := newProbe(r.dir(key))
 	if err != nil {
 		r.mu.Unlock()
@@ -71,7 +74,7 @@ func (r *Runner) watch(ctx context.Context, key types.NamespacedName, p process.
 func (r *Runner) look(ctx context.Context, key types.NamespacedName, w *watch, probe probe) {
 	begun := r.cfg.Clock()
 	ended := make(chan error, 1)
-	go func() { ended <- r.cfg.Table.Wait(ctx, w.process) }()
+	go func() { ended <- r.untilEnded(ctx, w.process) }()
 	if !w.ready() && probe.untilReady(ctx, ended) {
 		w.up.Store(true)
 		r.cfg.Ring(key)
@@ -80,6 +83,22 @@ func (r *Runner) look(ctx context.Context, key types.NamespacedName, w *watch, p
 		return // we were told to look away
 	}
 	r.ended(key, w, r.cfg.Clock().Sub(begun))
+}
+
+// untilEnded returns when p has ended, or with ctx's error. A wait that failed for another reason,
+// such as too many open files, says nothing about p, so it is begun anew.
+func (r *Runner) untilEnded(ctx context.Context, p process.Process) error {
+	for {
+		err := r.cfg.Table.Wait(ctx, p)
+		if err == nil || ctx.Err() != nil {
+			return ctx.Err()
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(waitAgain):
+		}
+	}
 }
 
 // forget ends the watch over an instance that we stop ourselves.
@@ -109,7 +128,7 @@ func (r *Runner) ended(key types.NamespacedName, w *watch, lived time.Duration) 
 	}
 }
 
-// probe asks a control plane whether it is ready, as anybody may.
+// probe asks a control plane whether it is ready.
 type probe struct {
 	client *http.Client
 	url    string
@@ -118,13 +137,9 @@ type probe struct {
 // newProbe reads the address and the authority from the folder: an adopted control plane is
 // where it was started, whatever is wanted now.
 func newProbe(dir string) (probe, error) {
-	text, err := os.ReadFile(filepath.Join(dir, "config.yaml"))
+	address, err := addressIn(filepath.Join(dir, configFile))
 	if err != nil {
 		return probe{}, fmt.Errorf("reading where the control plane listens: %w", err)
-	}
-	cfg, err := controlplane.Decode(text)
-	if err != nil {
-		return probe{}, err
 	}
 	ca, err := os.ReadFile(filepath.Join(dir, "pki", "ca.crt"))
 	if err != nil {
@@ -133,11 +148,50 @@ func newProbe(dir string) (probe, error) {
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(ca)
 	return probe{
-		url: "https://" + net.JoinHostPort(cfg.BindAddress, strconv.Itoa(int(cfg.Port))) + "/readyz",
+		url: "https://" + address + "/readyz",
 		client: &http.Client{Timeout: adoptTimeout, Transport: &http.Transport{
-			DisableKeepAlives: true, TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12},
+			DisableKeepAlives: true, TLSClientConfig: &tls.Config{
+				RootCAs: pool, MinVersion: tls.VersionTLS12, GetClientCertificate: administrator(dir),
+			},
 		}},
 	}, nil
+}
+
+// addressIn reads the address from a configuration that a newer or older version of us may have
+// written: fields that we do not know do not matter.
+func addressIn(file string) (string, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return "", err
+	}
+	var at struct {
+		BindAddress string `json:"bindAddress"`
+		Port        int32  `json:"port"`
+	}
+	if err := yaml.Unmarshal(text, &at); err != nil {
+		return "", fmt.Errorf("%s: %w", file, err)
+	}
+	if at.BindAddress == "" || at.Port == 0 {
+		return "", fmt.Errorf("%s has no bindAddress and port", file)
+	}
+	return net.JoinHostPort(at.BindAddress, strconv.Itoa(int(at.Port))), nil
+}
+
+// administrator shows the certificate that the control plane makes for its administrator: the user
+// may have closed /readyz to everybody else. It is read each time, since it is made after our first
+// question, and renewed. Without it we ask as anybody may.
+func administrator(dir string) func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+	return func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+		bundle, err := os.ReadFile(filepath.Join(dir, "pki", "admin.pem"))
+		if err != nil {
+			return &tls.Certificate{}, nil
+		}
+		pair, err := tls.X509KeyPair(bundle, bundle)
+		if err != nil {
+			return &tls.Certificate{}, nil
+		}
+		return &pair, nil
+	}
 }
 
 func (p probe) ask(ctx context.Context) error {

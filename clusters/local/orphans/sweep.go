@@ -7,9 +7,11 @@ import (
 	"slices"
 	"time"
 
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
+	cp "portico.dev/portico/api/local/controlplane/v1alpha1"
 	infra "portico.dev/portico/api/local/infrastructure/v1alpha1"
 	"portico.dev/portico/clusters/local/localcluster"
 	"portico.dev/portico/clusters/local/localmachine"
@@ -34,12 +36,27 @@ type Networks interface {
 	RemoveCluster(ctx context.Context, id string) error
 }
 
+// ControlPlanes are those of a data folder. processrunner.Runner is one.
+type ControlPlanes interface {
+	// List returns the keys of all of which anything exists.
+	List() ([]types.NamespacedName, error)
+	// Remove removes all of a control plane, its data included.
+	Remove(ctx context.Context, key types.NamespacedName) error
+}
+
 // Sweeper removes what no object stands for.
 type Sweeper struct {
 	// Live reads from the API server itself.
-	Live     client.Reader
-	Machines Machines
-	Networks Networks
+	Live          client.Reader
+	Machines      Machines
+	ControlPlanes ControlPlanes
+	Networks      Networks
+}
+
+// orphans are what is to be removed.
+type orphans struct {
+	machines, networks []string
+	controlPlanes      []types.NamespacedName
 }
 
 // Start sweeps until it succeeded once. It is a runnable of a controller manager.
@@ -61,63 +78,81 @@ func (s Sweeper) Start(ctx context.Context) error {
 // Sweep looks at the computer first and asks the API server then: whatever is made meanwhile
 // is not in the first list, and whatever is in it had an object before it was made.
 func (s Sweeper) Sweep(ctx context.Context) error {
-	machines, err := s.Machines.List()
+	found, err := s.look()
 	if err != nil {
 		return err
 	}
-	networks, err := s.Networks.List()
-	if err != nil {
+	if found.controlPlanes, err = s.ControlPlanes.List(); err != nil {
 		return err
 	}
-	var knownMachines infra.LocalMachineList
-	if err := s.Live.List(ctx, &knownMachines); err != nil {
+	var machines infra.LocalMachineList
+	if err := s.Live.List(ctx, &machines); err != nil {
 		return fmt.Errorf("listing LocalMachines: %w", err)
 	}
-	var knownNetworks infra.LocalClusterList
-	if err := s.Live.List(ctx, &knownNetworks); err != nil {
+	var controlPlanes cp.HostedControlPlaneList
+	if err := s.Live.List(ctx, &controlPlanes); err != nil {
+		return fmt.Errorf("listing HostedControlPlanes: %w", err)
+	}
+	var networks infra.LocalClusterList
+	if err := s.Live.List(ctx, &networks); err != nil {
 		return fmt.Errorf("listing LocalClusters: %w", err)
 	}
-	machines = without(machines, knownMachines.Items, localmachine.ID)
-	networks = without(networks, knownNetworks.Items, localcluster.ID)
-	return remove(ctx, s, machines, networks)
+	return s.remove(ctx, orphans{
+		machines:      without(found.machines, machines.Items, localmachine.ID),
+		controlPlanes: without(found.controlPlanes, controlPlanes.Items, key),
+		networks:      without(found.networks, networks.Items, localcluster.ID),
+	})
 }
 
 // Clear removes all machines and networks of the data folder, as when the whole plane goes.
+// Control planes go with the processes and the folder.
 func (s Sweeper) Clear(ctx context.Context) error {
-	machines, err := s.Machines.List()
+	found, err := s.look()
 	if err != nil {
 		return err
 	}
-	networks, err := s.Networks.List()
-	if err != nil {
-		return err
-	}
-	return remove(ctx, s, machines, networks)
+	return s.remove(ctx, found)
 }
 
-// remove removes machines before the networks that they are plugged into. One that resists
-// does not keep the others.
-func remove(ctx context.Context, s Sweeper, machines, networks []string) error {
+// look lists the machines and networks that exist.
+func (s Sweeper) look() (orphans, error) {
+	machines, err := s.Machines.List()
+	if err != nil {
+		return orphans{}, err
+	}
+	networks, err := s.Networks.List()
+	return orphans{machines: machines, networks: networks}, err
+}
+
+// remove removes machines and control planes before the networks that they are plugged into. One
+// that resists does not keep the others.
+func (s Sweeper) remove(ctx context.Context, o orphans) error {
 	var errs []error
-	for _, id := range machines {
+	for _, id := range o.machines {
 		log.FromContext(ctx).Info("removing a machine without an object", "machine", id)
 		errs = append(errs, s.Machines.Remove(ctx, id))
+	}
+	for _, key := range o.controlPlanes {
+		log.FromContext(ctx).Info("removing a control plane without an object", "controlPlane", key)
+		errs = append(errs, s.ControlPlanes.Remove(ctx, key))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
-	for _, id := range networks {
+	for _, id := range o.networks {
 		log.FromContext(ctx).Info("removing a network without an object", "network", id)
 		errs = append(errs, s.Networks.RemoveCluster(ctx, id))
 	}
 	return errors.Join(errs...)
 }
 
+func key(p *cp.HostedControlPlane) types.NamespacedName { return client.ObjectKeyFromObject(p) }
+
 // without are the identities that belong to none of the objects.
-func without[T any](ids []string, objects []T, id func(*T) string) []string {
-	known := map[string]bool{}
+func without[ID comparable, T any](ids []ID, objects []T, id func(*T) ID) []ID {
+	known := map[ID]bool{}
 	for i := range objects {
 		known[id(&objects[i])] = true
 	}
-	return slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return known[id] })
+	return slices.DeleteFunc(slices.Clone(ids), func(id ID) bool { return known[id] })
 }
