@@ -39,7 +39,7 @@ func (p *plane) installBundle(ctx context.Context) error {
 	}
 	objects := templates.Objects(templates.Params{
 		Namespace: install.SystemNamespace, Version: p.env.Version,
-		Registry: p.address(p.cfg.Ports().Registry), CA: authority.CertificatePEM(),
+		Registry: p.registry(), CA: authority.CertificatePEM(),
 	})
 	for _, o := range objects {
 		content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(o)

@@ -41,14 +41,18 @@ func (p *plane) controllers(ctx context.Context, mgr ctrl.Manager) error {
 		live      = mgr.GetAPIReader()
 		charts    = helm.NewCharts(chartsInMemory)
 		artifacts = source.Reader{Store: p.artifacts, HTTP: http.DefaultClient}
+		out       = p.wayOut()
 	)
+	for _, w := range out.Warnings {
+		p.log.Warn(w)
+	}
 	releases, err := helm.New(mgr.GetConfig(), helm.Config{Clock: clock})
 	if err != nil {
 		return err
 	}
 	engine := direct.New(targets{remote.New(live, mgr.GetConfig(), p.log)}, library{charts, artifacts}, clock)
 	programs := installed.New(string(p.bin))
-	controlPlanes := control.NewBell()
+	controlPlanes, machines := control.NewBell(), control.NewBell()
 	runner := processrunner.New(processrunner.Config{
 		Folder: p.folder.Clusters(), Logs: p.folder.Logs(), Table: p.table, Programs: programs,
 		NetnsFolder: "/run/netns", Ring: controlPlanes.Ring, Clock: clock,
@@ -66,8 +70,9 @@ func (p *plane) controllers(ctx context.Context, mgr ctrl.Manager) error {
 			Children: deployment.Direct{}, Events: mgr.GetEventRecorder("portico-clusters"), Clock: clock,
 		}).Setup(ctx, mgr),
 		(&adopted.Controller{Kube: kube, Live: live, Clock: clock}).Setup(ctx, mgr),
-		(&hosted.Controller{Kube: kube, Secrets: live, Runner: runner, Children: hosted.OpenChild, Clock: clock}).SetupWithManager(mgr, controlPlanes),
-		p.infrastructure(mgr, programs),
+		(&hosted.Controller{Kube: kube, Secrets: live, Runner: runner, Children: hosted.OpenChild, Nameservers: out.Nameservers, Clock: clock}).SetupWithManager(mgr, controlPlanes),
+		p.infrastructure(mgr, programs, runner, machines, out),
+		mgr.Add(p.watchPrograms(programs, kube, controlPlanes, machines)),
 
 		service.New(kube).SetupWithManager(mgr),
 		serviceset.New(mgr, engine, clock).SetupWithManager(mgr),

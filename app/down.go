@@ -131,21 +131,8 @@ func (e *embedded) removeFolder() error {
 	if err != nil {
 		return fmt.Errorf("reading the mounts: %w", err)
 	}
-	if at := mountBelow(string(mounts), string(e.folder)); at != "" {
+	if at := e.folder.MountBelow(string(mounts)); at != "" {
 		return fmt.Errorf("something is mounted at %s, inside the data folder, which was not removed\n  unmount it: umount %s", at, at)
 	}
-	if err := os.RemoveAll(string(e.folder)); err != nil {
-		return fmt.Errorf("removing data folder %s: %w", e.folder, err)
-	}
-	return nil
-}
-
-// mountBelow returns a mount point below dir, from the text of mountinfo (proc_pid_mountinfo(5)).
-func mountBelow(mountinfo, dir string) string {
-	for line := range strings.Lines(mountinfo) {
-		if fields := strings.Fields(line); len(fields) > 4 && strings.HasPrefix(fields[4], dir+"/") {
-			return fields[4]
-		}
-	}
-	return ""
+	return e.folder.Remove()
 }

@@ -2,6 +2,8 @@ package app
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/url"
@@ -38,13 +40,16 @@ func newEmbedded(e Env, c config.Config) *embedded {
 // server is the URL of the management API server.
 func (e *embedded) server() string { return "https://" + e.cfg.Listen }
 
-// url is that of another port of the plane.
-func (e *embedded) url(scheme string, port int) string {
-	return (&url.URL{Scheme: scheme, Host: e.address(port)}).String()
+// local is the URL of a port that only programs of this machine ask.
+func local(scheme string, port int) string {
+	return (&url.URL{Scheme: scheme, Host: loopback(port)}).String()
 }
 
-func (e *embedded) address(port int) string {
-	return net.JoinHostPort(e.cfg.Host(), strconv.Itoa(port))
+func loopback(port int) string { return net.JoinHostPort(config.Loopback, strconv.Itoa(port)) }
+
+// registry is the address of the registry of bundled charts.
+func (e *embedded) registry() string {
+	return net.JoinHostPort(e.cfg.Host(), strconv.Itoa(e.cfg.Ports().Registry))
 }
 
 func (e *embedded) identities() identity.Site {
@@ -58,8 +63,8 @@ type plane struct {
 	began      time.Time
 	supervisor *supervise.Supervisor
 	journal    *journal
-	// failed gets the error of a part that ran and ended.
-	failed chan error
+	// fail ends the plane with the error of a part that ran and ended.
+	fail context.CancelCauseFunc
 	// installer is there once the control plane serves.
 	installer *install.Installer
 	// artifacts is there once they are served.
@@ -113,8 +118,12 @@ func (p *plane) steps() []steps.Step {
 func (p *plane) run(ctx context.Context, part func(context.Context) error) {
 	go func() {
 		err := part(ctx)
-		if ctx.Err() == nil {
-			p.failed <- err
+		if ctx.Err() != nil {
+			return // it was to end
 		}
+		if err == nil {
+			err = errors.New("it says no reason")
+		}
+		p.fail(fmt.Errorf("a part of the plane ended: %w", err))
 	}()
 }

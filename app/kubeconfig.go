@@ -8,15 +8,18 @@ import (
 	"os"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/client-go/tools/clientcmd/api"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"portico.dev/portico/app/identity"
 	"portico.dev/portico/cli"
+	"portico.dev/portico/fleet"
+	"portico.dev/portico/kube/remote"
 	"portico.dev/portico/pki"
+	"portico.dev/portico/server/explain"
 )
 
 // Kubeconfig returns the administrator's kubeconfig of the plane, or of a cluster.
@@ -28,7 +31,7 @@ func (e *embedded) Kubeconfig(ctx context.Context, of cli.ClusterRef) ([]byte, e
 	if err != nil {
 		return nil, err
 	}
-	return named(content, "portico-"+of.Name)
+	return named(content, explain.Context(of.Namespace, of.Name))
 }
 
 func (e *embedded) ownKubeconfig() ([]byte, error) {
@@ -48,7 +51,8 @@ func (e *embedded) ownKubeconfig() ([]byte, error) {
 	return named(k.Bytes(), "portico")
 }
 
-// clusterKubeconfig reads the Secret that Cluster API's contract names.
+// clusterKubeconfig reads the kubeconfig that the controllers use too, that of an adopted cluster
+// included.
 func (e *embedded) clusterKubeconfig(ctx context.Context, of cli.ClusterRef) ([]byte, error) {
 	cfg, err := e.connect(identity.Admin)
 	if err != nil {
@@ -62,16 +66,11 @@ func (e *embedded) clusterKubeconfig(ctx context.Context, of cli.ClusterRef) ([]
 	if err != nil {
 		return nil, fmt.Errorf("connecting to the management API server: %w", err)
 	}
-	var secret corev1.Secret
-	key := client.ObjectKey{Namespace: of.Namespace, Name: of.Name + "-kubeconfig"}
-	err = c.Get(ctx, key, &secret)
-	if apierrors.IsNotFound(err) {
-		return nil, fmt.Errorf("cluster %s in namespace %s has no kubeconfig: Secret %s does not exist\n  see how it stands: portico cluster get %s -n %s", of.Name, of.Namespace, key.Name, of.Name, of.Namespace)
+	content, err := remote.Kubeconfig(ctx, c, types.NamespacedName(of))
+	if errors.Is(err, fleet.ErrNotYet) || errors.Is(err, fleet.ErrInvalid) {
+		return nil, fmt.Errorf("%s\n  see how it stands: portico why cluster %s -n %s", fleet.Sentence(err), of.Name, of.Namespace)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("reading Secret %s: %w", key, err)
-	}
-	return secret.Data["value"], nil
+	return content, err
 }
 
 // named gives the only cluster, user and context of a kubeconfig a name of ours, so that

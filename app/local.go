@@ -3,13 +3,13 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
+	"portico.dev/portico/app/wayout"
 	"portico.dev/portico/clusters/installed"
 	"portico.dev/portico/clusters/local/localcluster"
 	"portico.dev/portico/clusters/local/localmachine"
@@ -22,25 +22,31 @@ import (
 )
 
 // infrastructure registers the controllers of machines and networks on this computer.
-func (p *plane) infrastructure(mgr ctrl.Manager, programs *installed.Programs) error {
+func (p *plane) infrastructure(
+	mgr ctrl.Manager, programs *installed.Programs, controlPlanes orphans.ControlPlanes, machines control.Bell, out wayout.WayOut,
+) error {
 	var (
 		clock    = p.env.Now
 		kube     = mgr.GetClient()
 		live     = mgr.GetAPIReader()
-		machines = control.NewBell()
 		keeper   = localmachine.NewKeeper(p.machines(), machines.Ring, clock)
 		pretend  = virtual.NewSimulator()
+		sweeper  = p.sweeper(live)
+		networks = p.networks()
 	)
+	networks.Open = out.Services
+	sweeper.ControlPlanes = controlPlanes
 	return errors.Join(
 		(&localcluster.Controller{
-			Kube: kube, Live: live, Network: p.networks(), Taken: localcluster.TakenOnHost, Clock: clock,
+			Kube: kube, Live: live, Network: networks, Taken: localcluster.TakenOnHost, Egress: out.Open, Clock: clock,
 		}).SetupWithManager(mgr),
 		(&localmachine.Controller{
 			Kube: kube, Live: live, Machines: keeper, Simulations: pretend, Programs: programs,
 			Libexec: p.bin.libexec(), Images: p.images(), Refusal: p.refusal(), Clock: clock,
+			Nameservers: out.Nameservers, Proxy: out.Proxy,
 		}).SetupWithManager(mgr, machines),
 		(&machinetemplate.Controller{Kube: kube}).SetupWithManager(mgr),
-		mgr.Add(p.sweeper(live)),
+		mgr.Add(sweeper),
 		mgr.Add(manager.RunnableFunc(func(ctx context.Context) error {
 			<-ctx.Done()
 			keeper.Close()
@@ -60,6 +66,15 @@ func (e *embedded) sweeper(live client.Reader) orphans.Sweeper {
 	return orphans.Sweeper{Live: live, Machines: e.machines(), Networks: e.networks()}
 }
 
+// wayOut is how clusters reach what this computer reaches. Without root there are none with a network
+// of their own.
+func (e *embedded) wayOut() wayout.WayOut {
+	if e.env.UID != 0 {
+		return wayout.WayOut{}
+	}
+	return wayout.Decide(e.cfg.Clusters, wayout.World{Getenv: e.env.Getenv, ReadFile: os.ReadFile})
+}
+
 // images is the folder of bundled images, empty if there is none.
 func (e *embedded) images() string {
 	if _, err := os.Stat(e.bin.images()); err != nil {
@@ -73,8 +88,8 @@ func (e *embedded) refusal() string {
 	if e.env.UID != 0 {
 		return "real machines need root: run portico up as root, or use machines of kind Virtual"
 	}
-	if _, err := os.Stat(e.bin.machine()); err != nil {
-		return fmt.Sprintf("real machines need the program portico-machine: put it into %s, or use machines of kind Virtual", e.bin)
+	if lacks := e.bin.lacksForMachines(); lacks != "" {
+		return lacks + ", or use machines of kind Virtual"
 	}
 	return ""
 }

@@ -28,6 +28,7 @@ import (
 	sveltosv1 "portico.dev/portico/api/sveltos/v1beta1"
 	"portico.dev/portico/app/identity"
 	"portico.dev/portico/app/install"
+	"portico.dev/portico/config"
 )
 
 // newScheme knows every kind that a controller reads or writes.
@@ -52,6 +53,7 @@ func (p *plane) startControllers(ctx context.Context) error {
 	}
 	webhook.Register(mgr.GetWebhookServer(), webhook.Options{
 		Reader: mgr.GetClient(), Live: mgr.GetAPIReader(), Mapper: mgr.GetRESTMapper(), Scheme: mgr.GetScheme(), SystemNamespace: install.SystemNamespace,
+		AnyUpgrade: p.cfg.Management.AnyUpgrade,
 	})
 	if err := p.controllers(life(ctx), mgr); err != nil {
 		return err
@@ -84,7 +86,7 @@ func (p *plane) newManager() (manager.Manager, error) {
 		Scheme:         scheme,
 		LeaderElection: false, // the folder's lock has decided
 		Metrics:        server.Options{BindAddress: "0"},
-		WebhookServer:  ctrlwebhook.NewServer(ctrlwebhook.Options{Host: p.cfg.Host(), Port: p.cfg.Ports().Webhooks, CertDir: files.Dir}),
+		WebhookServer:  ctrlwebhook.NewServer(ctrlwebhook.Options{Host: config.Loopback, Port: p.cfg.Ports().Webhooks, CertDir: files.Dir}),
 		// Secrets and ConfigMaps are read when needed: a fleet has many, and they are large.
 		Client: client.Options{Cache: &client.CacheOptions{DisableFor: uncached()}},
 	})
@@ -110,7 +112,7 @@ func (p *plane) installWebhooks(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	base := p.url("https", p.cfg.Ports().Webhooks)
+	base := local("https", p.cfg.Ports().Webhooks)
 	mutating, validating := webhook.Configurations("portico", func(path string) admissionregistrationv1.WebhookClientConfig {
 		url := base + path
 		return admissionregistrationv1.WebhookClientConfig{URL: &url, CABundle: authority.CertificatePEM()}

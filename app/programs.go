@@ -33,11 +33,16 @@ func (e *embedded) spec(name, path string, args ...string) process.Spec {
 	return process.Spec{Name: name, Path: path, Args: args, Env: e.environment(), Dir: string(e.folder), Log: e.folder.Log(name)}
 }
 
-// environment is the user's, without what is between two processes of ours.
+// environment is what the programs get of the user's: where things are, and how to reach the
+// outside. The rest is nobody's business, and may be secret.
 func (e *embedded) environment() []string {
+	passed := []string{
+		"PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "TZ", "LANG", "SSL_CERT_FILE", "SSL_CERT_DIR",
+		"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
+	}
 	return slices.DeleteFunc(slices.Clone(e.env.Environ), func(v string) bool {
 		name, _, _ := strings.Cut(v, "=")
-		return name == process.Marker || name == lockVariable || strings.HasPrefix(name, "PORTICO_") || name == "KUBECONFIG"
+		return !slices.Contains(passed, name)
 	})
 }
 
@@ -93,19 +98,18 @@ func (e *embedded) clusterAPI() supervise.Program {
 		"--kubeconfig=" + files.Kubeconfig,
 		"--webhook-port=" + strconv.Itoa(ports.ClusterAPIWebhooks),
 		"--webhook-cert-dir=" + files.Dir,
-		"--health-addr=" + e.address(ports.ClusterAPIHealth),
+		"--health-addr=" + loopback(ports.ClusterAPIHealth),
 		"--diagnostics-address=0",
 		"--v=" + strconv.Itoa(e.cfg.Management.Verbosity),
 		// The gate holds every object back to one pass a second, which a user feels.
 		"--feature-gates=ReconcilerRateLimiting=false",
 	}, e.cfg.Management.ClusterAPI...)
-	spec := e.spec(clusterAPIProgram, e.bin.clusterAPI(), args...)
-	spec.Env = append(spec.Env, "GOGC="+strconv.Itoa(e.cfg.Management.GarbageCollection))
 	return supervise.Program{
-		Spec:   spec,
-		Inputs: []string{files.Kubeconfig},
-		Ready:  answers(e.url("http", ports.ClusterAPIHealth)+"/readyz", nil),
-		Grace:  10 * time.Second,
+		Spec:      e.spec(clusterAPIProgram, e.bin.clusterAPI(), args...),
+		Variables: []string{"GOGC=" + strconv.Itoa(e.cfg.Management.GarbageCollection)},
+		Inputs:    []string{files.Kubeconfig},
+		Ready:     answers(local("http", ports.ClusterAPIHealth)+"/readyz", nil),
+		Grace:     10 * time.Second,
 	}
 }
 

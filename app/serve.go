@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strconv"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"portico.dev/portico/app/folder"
 	"portico.dev/portico/app/steps"
 	"portico.dev/portico/app/supervise"
+	"portico.dev/portico/clusters/local/guest"
 )
 
 // lockVariable names the descriptor on which a plane inherits the folder's lock.
@@ -47,7 +49,7 @@ func (e *embedded) Serve(ctx context.Context) error {
 	defer socket.Close()
 	log := slog.New(slog.NewTextHandler(e.env.Err, nil))
 	p := &plane{
-		embedded: e, log: log, began: e.env.Now(), journal: newJournal(), failed: make(chan error, 1),
+		embedded: e, log: log, began: e.env.Now(), journal: newJournal(),
 		supervisor: supervise.New(e.table, e.env.Now, log),
 	}
 	return p.serve(ctx, func(context.Context) error { return serveSocket(socket, p.status, p.journal) })
@@ -57,25 +59,30 @@ func (p *plane) serve(ctx context.Context, answer func(context.Context) error) e
 	// The parts end after the programs that need them, hence not with ctx.
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
+	whole, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	p.fail = fail
 	p.run(life, answer)
-	p.run(life, func(ctx context.Context) error {
-		return supervise.Rotate(ctx, p.folder.Logs(), p.cfg.Logs.MaxSize.Value())
-	})
-	err := p.start(ctx, life)
+	p.run(life, p.boundLogs)
+	err := p.start(whole, life, p.steps())
 	if err == nil {
-		select {
-		case <-ctx.Done():
-		case err = <-p.failed:
-		}
+		<-whole.Done()
+		err = context.Cause(whole)
 	}
 	if ctx.Err() == nil {
 		p.supervisor.Release()
-		return fmt.Errorf("a part of the plane ended: %w", err)
+		return err
 	}
 	p.log.Info("stopping")
 	stopping, cancel := context.WithTimeout(life, stopWithin)
 	defer cancel()
 	return p.supervisor.Stop(stopping)
+}
+
+// boundLogs keeps the logs of all programs small, those inside machines included.
+func (p *plane) boundLogs(ctx context.Context) error {
+	machines := filepath.Join(p.folder.Machines(), "*", guest.LogDir)
+	return supervise.Rotate(ctx, p.log, p.cfg.Logs.MaxSize.Value(), p.folder.Logs(), machines)
 }
 
 // lifeKey carries the context for what a step leaves running.
@@ -84,15 +91,25 @@ type lifeKey struct{}
 // life is the context for what a step leaves running: that of a step ends with the start.
 func life(ctx context.Context) context.Context { return ctx.Value(lifeKey{}).(context.Context) }
 
-func (p *plane) start(ctx, living context.Context) error {
+// start does the steps. What they leave running lives as long as living; a part of it that fails
+// ends ctx, and with it the start.
+func (p *plane) start(ctx, living context.Context, all []steps.Step) error {
 	began := p.env.Now()
+	stuck := ""
 	report := func(e steps.Event) {
 		p.log.Info("start", "step", e.Step, "phase", e.Phase, "at", e.At, "took", e.Took, "error", e.Error)
 		p.journal.add(e)
+		if e.Phase == steps.Failed && stuck == "" {
+			stuck = e.Step + ": " + e.Error
+		}
 	}
-	limited, cancel := context.WithTimeoutCause(ctx, startWithin, fmt.Errorf("not done within %s", startWithin))
+	tooLong := fmt.Errorf("not done within %s", startWithin)
+	limited, cancel := context.WithTimeoutCause(ctx, startWithin, tooLong)
 	defer cancel()
-	err := steps.Run(context.WithValue(limited, lifeKey{}, living), p.steps(), p.env.Now, report)
+	err := steps.Run(context.WithValue(limited, lifeKey{}, living), all, p.env.Now, report)
+	if errors.Is(err, tooLong) && stuck != "" {
+		err = errors.New(stuck) // what was waited for says more
+	}
 	took := p.env.Now().Sub(began)
 	last := steps.Event{Step: wholeStart, Phase: steps.Done, At: took, Took: took}
 	if err != nil {

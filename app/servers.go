@@ -26,7 +26,7 @@ func (p *plane) serveRegistry(ctx context.Context) error {
 		return fmt.Errorf("reading the registry's certificate: %w", err)
 	}
 	p.run(life(ctx), certificates.Start)
-	l, err := p.listen(p.cfg.Ports().Registry, "the registry")
+	l, err := listen(p.registry(), "the registry")
 	if err != nil {
 		return err
 	}
@@ -35,13 +35,14 @@ func (p *plane) serveRegistry(ctx context.Context) error {
 	return nil
 }
 
-// serveArtifacts serves what sources have fetched, to the programs of this machine.
+// serveArtifacts serves what sources have fetched, to the programs of this machine alone: it asks
+// nobody who they are.
 func (p *plane) serveArtifacts(ctx context.Context) (err error) {
 	port := p.cfg.Ports().Artifacts
-	if p.artifacts, err = store.New(p.folder.Artifacts(), p.url("http", port)); err != nil {
+	if p.artifacts, err = store.New(p.folder.Artifacts(), local("http", port)); err != nil {
 		return err
 	}
-	l, err := p.listen(port, "the artifact server")
+	l, err := listen(loopback(port), "the artifact server")
 	if err != nil {
 		return err
 	}
@@ -49,8 +50,8 @@ func (p *plane) serveArtifacts(ctx context.Context) (err error) {
 	return nil
 }
 
-func (p *plane) listen(port int, what string) (net.Listener, error) {
-	l, err := net.Listen("tcp", p.address(port))
+func listen(address, what string) (net.Listener, error) {
+	l, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("listening for %s: %w", what, err)
 	}

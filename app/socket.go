@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"time"
 
 	"portico.dev/portico/app/folder"
 	"portico.dev/portico/app/steps"
@@ -104,8 +105,20 @@ func (c socketClient) get(ctx context.Context, path string) (*http.Response, err
 	return c.http.Do(req)
 }
 
+// answerWithin bounds a question to the plane: one that is stopped or hangs never answers.
+const answerWithin = 5 * time.Second
+
+var errNoAnswer = fmt.Errorf("it gives no answer within %s", answerWithin)
+
 // status asks the plane how it stands.
 func (c socketClient) status(ctx context.Context) (st cli.Status, err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, answerWithin, errNoAnswer)
+	defer cancel()
+	defer func() {
+		if errors.Is(context.Cause(ctx), errNoAnswer) {
+			err = errNoAnswer
+		}
+	}()
 	r, err := c.get(ctx, statusPath)
 	if err != nil {
 		return st, err

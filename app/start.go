@@ -98,7 +98,7 @@ func (p *plane) installDefinitions(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	manifests.Route(install.Endpoint{URL: p.url("https", p.cfg.Ports().ClusterAPIWebhooks), Authority: authority.CertificatePEM()})
+	manifests.Route(install.Endpoint{URL: local("https", p.cfg.Ports().ClusterAPIWebhooks), Authority: authority.CertificatePEM()})
 	if err := p.installer.Apply(ctx, manifests.Webhooks); err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -18,7 +19,7 @@ import (
 func (e *embedded) Status(ctx context.Context) (cli.Status, error) {
 	st, err := dialSocket(e.folder).status(ctx)
 	if err != nil && !noPlane(err) {
-		return cli.Status{}, err
+		return cli.Status{}, fmt.Errorf("asking the plane of %s: %w\n  its log: %s; end it: portico down", e.folder, err, e.folder.Log(planeProgram))
 	}
 	st.Data, st.Server = string(e.folder), e.server()
 	if st.Programs == nil {

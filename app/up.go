@@ -21,7 +21,7 @@ func (e *embedded) Up(ctx context.Context, o cli.UpOptions) error {
 	lock, err := e.folder.Lock()
 	var inUse folder.InUse
 	if errors.As(err, &inUse) {
-		return fmt.Errorf("the management plane of %s runs already, as process %d\n  look: portico status; stop it: portico down; start another one: portico up --data DIR --listen 127.0.0.1:8443", e.folder, inUse.PID)
+		return e.runsAlready(ctx, o, inUse.PID)
 	}
 	if err != nil {
 		return err
@@ -30,11 +30,8 @@ func (e *embedded) Up(ctx context.Context, o cli.UpOptions) error {
 		lock.Close()
 		return err
 	}
-	content, err := e.cfg.Encode()
-	if err != nil {
-		return err
-	}
-	if err := folder.WriteFile(e.folder.Config(), content); err != nil {
+	if err := e.claim(); err != nil {
+		lock.Close()
 		return err
 	}
 	p, err := e.startPlane(lock)
@@ -50,6 +47,32 @@ func (e *embedded) Up(ctx context.Context, o cli.UpOptions) error {
 	}
 	fmt.Fprintf(o.Talk, "Interrupt to stop.\n")
 	return e.attend(ctx, p, o.Talk)
+}
+
+// runsAlready is the answer when another process holds the folder. Who wants a plane in the
+// background has it, if it is ready where it is asked for; all others have to know.
+func (e *embedded) runsAlready(ctx context.Context, o cli.UpOptions, pid int) error {
+	if o.Detach {
+		st, err := dialSocket(e.folder).status(ctx)
+		if err == nil && st.Ready && st.Server == e.server() {
+			fmt.Fprintf(o.Talk, "The management plane of %s runs already, ready at %s. Look: portico status; stop it: portico down\n", e.folder, st.Server)
+			return nil
+		}
+	}
+	return fmt.Errorf("the management plane of %s runs already, as process %d\n  look: portico status; stop it: portico down; start another one: portico up --data DIR --listen 127.0.0.1:8443", e.folder, pid)
+}
+
+// claim writes who uses the folder and how. The version comes first: it is by that file that a
+// start and a reset know the folder as portico's.
+func (e *embedded) claim() error {
+	if err := e.folder.SetVersion(folder.Version{Layout: folder.Layout, Portico: e.env.Version}); err != nil {
+		return err
+	}
+	content, err := e.cfg.Encode()
+	if err != nil {
+		return err
+	}
+	return folder.WriteFile(e.folder.Config(), content)
 }
 
 // preflight tells what keeps the plane from starting.

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"net"
+	"net/netip"
 	"path/filepath"
 	"strconv"
 
@@ -31,11 +32,13 @@ type Config struct {
 	// Data is the folder that holds all that portico keeps. Default: /var/lib/portico for
 	// root, else $XDG_STATE_HOME/portico, else ~/.local/state/portico.
 	Data string `json:"data,omitempty"`
-	// Listen is the address of the management API server. The ports that follow it are
-	// used too: see Ports. Default: 127.0.0.1:7443.
+	// Listen is the address of the management API server, one that this machine has and clients
+	// reach. The ports that follow it are used too: see Ports. Default: 127.0.0.1:7443.
 	Listen string `json:"listen,omitempty"`
 	// Machines says how the machines of local clusters are made.
 	Machines Machines `json:"machines,omitempty"`
+	// Clusters says what local clusters reach.
+	Clusters Clusters `json:"clusters,omitempty"`
 	// Management tunes the management plane.
 	Management Management `json:"management,omitempty"`
 	// Logs bounds the log files.
@@ -46,6 +49,16 @@ type Config struct {
 type Machines struct {
 	// Kind is Real (needs root), Virtual, or Auto: whatever this user may make. Default: Auto.
 	Kind MachineKind `json:"kind,omitempty"`
+}
+
+// Clusters says what local clusters reach.
+type Clusters struct {
+	// Egress lets real machines and their pods reach what this computer reaches, under its address:
+	// above all the registries of images that are not bundled. Default: true.
+	Egress bool `json:"egress"`
+	// Nameservers resolve names outside the clusters; they are IPv4 addresses. Default: those of
+	// this computer.
+	Nameservers []netip.Addr `json:"nameservers,omitempty"`
 }
 
 // MachineKind is Auto, Real or Virtual.
@@ -65,6 +78,9 @@ type Management struct {
 	GarbageCollection int `json:"garbageCollection,omitempty"`
 	// ClusterAPI are further flags for Cluster API's manager. Default: none.
 	ClusterAPI []string `json:"clusterAPI,omitempty"`
+	// AnyUpgrade lets the template of a cluster change to any other, not only along
+	// ClusterTemplateChains. k0rdent's flag is --validate-cluster-upgrade-path=false. Default: false.
+	AnyUpgrade bool `json:"anyUpgrade,omitempty"`
 	// Verbosity of the programs' logs, 0 to 9. Default: 0.
 	Verbosity int `json:"verbosity,omitempty"`
 }
@@ -75,8 +91,13 @@ type Logs struct {
 	MaxSize resource.Quantity `json:"maxSize,omitzero"`
 }
 
+// Loopback is the address of what only programs of this machine ask.
+const Loopback = "127.0.0.1"
+
 // Ports are the ports that the plane listens on.
 type Ports struct {
+	// Host is the address of API and Registry, which are all that the outside may ask.
+	Host string
 	// API is the management API server's.
 	API int
 	// Webhooks is that of our admission webhooks.
@@ -92,22 +113,24 @@ type Ports struct {
 // Named returns the ports with what each is for, in order.
 func (p Ports) Named() []NamedPort {
 	return []NamedPort{
-		{p.API, "management API server"},
-		{p.Webhooks, "admission webhooks"},
-		{p.Registry, "registry of charts and images"},
-		{p.Artifacts, "artifacts of sources"},
-		{p.ClusterAPIWebhooks, "Cluster API's webhooks"},
-		{p.ClusterAPIHealth, "Cluster API's health"},
+		{p.Host, p.API, "management API server"},
+		{Loopback, p.Webhooks, "admission webhooks"},
+		{p.Host, p.Registry, "registry of charts and images"},
+		{Loopback, p.Artifacts, "artifacts of sources"},
+		{"::", p.ClusterAPIWebhooks, "Cluster API's webhooks"}, // upstream has no flag for the address
+		{Loopback, p.ClusterAPIHealth, "Cluster API's health"},
 	}
 }
 
 // NamedPort is a port with what it is for.
 type NamedPort struct {
+	// Host is the address that it is bound to; "::" is every one.
+	Host string
 	Port int
 	For  string
 }
 
-// Host is the address that everything listens on.
+// Host is the address of Listen.
 func (c Config) Host() string {
 	host, _, _ := net.SplitHostPort(c.Listen)
 	return host
@@ -115,9 +138,12 @@ func (c Config) Host() string {
 
 // Ports are six in a row; the first is that of Listen.
 func (c Config) Ports() Ports {
-	_, text, _ := net.SplitHostPort(c.Listen)
+	host, text, _ := net.SplitHostPort(c.Listen)
 	first, _ := strconv.Atoi(text)
-	return Ports{API: first, Webhooks: first + 1, Registry: first + 2, Artifacts: first + 3, ClusterAPIWebhooks: first + 4, ClusterAPIHealth: first + 5}
+	return Ports{
+		Host: host, API: first, Webhooks: first + 1, Registry: first + 2, Artifacts: first + 3,
+		ClusterAPIWebhooks: first + 4, ClusterAPIHealth: first + 5,
+	}
 }
 
 // Default returns the configuration for a user whose environment getenv reads.
@@ -128,6 +154,7 @@ func Default(uid int, getenv func(string) string) Config {
 		Data:       defaultData(uid, getenv),
 		Listen:     "127.0.0.1:7443",
 		Machines:   Machines{Kind: MachinesAuto},
+		Clusters:   Clusters{Egress: true},
 		Management: Management{GarbageCollection: 50},
 		Logs:       Logs{MaxSize: resource.MustParse("16Mi")},
 	}
@@ -159,6 +186,11 @@ func (c Config) Validate() error {
 	default:
 		return fmt.Errorf("machines.kind: %q is none of Auto, Real, Virtual", c.Machines.Kind)
 	}
+	for _, n := range c.Clusters.Nameservers {
+		if !n.Is4() || n.IsLoopback() || n.IsUnspecified() {
+			return fmt.Errorf("clusters.nameservers: %s is no IPv4 address that clusters reach: a loopback address is their own", n)
+		}
+	}
 	if c.Management.GarbageCollection < 10 {
 		return fmt.Errorf("management.garbageCollection: %d is less than 10", c.Management.GarbageCollection)
 	}
@@ -173,8 +205,12 @@ func validateListen(listen string) error {
 	if err != nil {
 		return fmt.Errorf("listen: %q is no address and port, such as 127.0.0.1:7443", listen)
 	}
-	if net.ParseIP(host) == nil {
+	ip := net.ParseIP(host)
+	if ip == nil {
 		return fmt.Errorf("listen: %q is no IP address", host)
+	}
+	if ip.IsUnspecified() {
+		return fmt.Errorf("listen: %s stands for every address, and leads nobody here from a kubeconfig: name the one that clients reach", host)
 	}
 	if port, err := strconv.Atoi(text); err != nil || port < 1 || port > 65500 {
 		return fmt.Errorf("listen: %q is no port between 1 and 65500", text)

@@ -53,13 +53,39 @@ func TestOrder(t *testing.T) {
 	}
 }
 
+// The file of another version says nothing that keeps a command from running.
+func TestStartedByAnotherVersion(t *testing.T) {
+	tests := []struct{ name, why, text, listen string }{
+		{"UnknownField", "The address is the one that is known.", "apiVersion: v9\nwhatever: {a: 1}\nlisten: 127.0.0.1:4000\n", "127.0.0.1:4000"},
+		{"OtherType", "What cannot be an address is none.", "listen: {host: x}\n", "127.0.0.1:7443"},
+		{"NoYAML", "The version file says what is wrong with the folder.", "\t{", "127.0.0.1:7443"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			data := t.TempDir()
+			if err := os.WriteFile(filepath.Join(data, config.Started), []byte(tt.text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			c, err := config.Load(config.Sources{Data: data, Getenv: env(nil)})
+			if err != nil || c.Listen != tt.listen {
+				t.Errorf("%s\nlisten = %q, %v; want %q", tt.why, c.Listen, err, tt.listen)
+			}
+		})
+	}
+}
+
 func TestRefused(t *testing.T) {
 	tests := []struct{ name, why, text, want string }{
 		{"MisspeltKey", "A key that does nothing would be believed.", head + "lissten: x\n", "lissten"},
 		{"OtherVersion", "A file of another version may mean something else.", "apiVersion: v2\nkind: X\n", config.APIVersion},
 		{"NoPort", "The address must be complete.", head + "listen: 127.0.0.1\n", "listen"},
 		{"Name", "A name could resolve to the outside.", head + "listen: localhost:7443\n", "IP address"},
+		{"EveryAddress", "Kubeconfigs would lead nowhere.", head + "listen: 0.0.0.0:7443\n", "every address"},
+		{"EveryAddress6", "The same of IPv6.", head + "listen: '[::]:7443'\n", "every address"},
 		{"MachineKind", "The list is closed.", head + "machines: {kind: Imaginary}\n", "Imaginary"},
+		{"NameServer6", "Clusters have no IPv6.", head + "clusters: {nameservers: ['2001:db8::1']}\n", "clusters.nameservers: 2001:db8::1"},
+		{"NameServerOfItsOwn", "A loopback address is another one's in a cluster.", head + "clusters: {nameservers: [127.0.0.53]}\n", "clusters.nameservers: 127.0.0.53"},
+		{"NameServerByName", "Who would resolve it?", head + "clusters: {nameservers: [dns.example.com]}\n", "dns.example.com"},
 		{"RelativeData", "A relative folder would depend on where one stands.", head + "data: x\n", ""},
 	}
 	for _, tt := range tests {

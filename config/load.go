@@ -48,14 +48,24 @@ func Load(from Sources) (Config, error) {
 }
 
 // listenAsBefore takes over the address of the plane that was started in the data folder, so that
-// nobody has to repeat the flag, and kubeconfigs stay good.
+// nobody has to repeat the flag, and kubeconfigs stay good. Nothing else in that file counts: one
+// of another version must not keep a command from saying so.
 func (c *Config) listenAsBefore() error {
-	before := Config{}
 	file := filepath.Join(c.Data, Started)
-	if err := before.read(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	b, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
 		return fmt.Errorf("reading %s: %w", file, err)
 	}
-	c.Listen = first(before.Listen, c.Listen)
+	var before struct {
+		Listen any `json:"listen"`
+	}
+	if yaml.Unmarshal(b, &before) == nil {
+		listen, _ := before.Listen.(string)
+		c.Listen = first(listen, c.Listen)
+	}
 	return nil
 }
 

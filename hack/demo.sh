@@ -8,10 +8,7 @@ kubectl="bin/portico-kube kubectl"
 began=$(date +%s)
 say() { printf '\n==> %s\n' "$*"; }
 
-if [ "$(id -u)" != 0 ]; then
-	echo "The demo's node is made of Linux namespaces, which needs root: sudo make demo" >&2
-	exit 1
-fi
+hack/require-root.sh
 
 say "Starting the management plane: portico up --detach"
 $portico up --detach

@@ -1,13 +1,22 @@
 #!/bin/sh
-# test.sh [PACKAGE...]: the tests of all modules, one package at a time where they start real
-# machines. Tests that need root or built programs say so when they are skipped.
+# test.sh [PACKAGE...]: the tests of all modules, two packages at a time. What was skipped, for want
+# of root or of built programs for example, is listed at the end of each module with the reason.
 set -eu
 cd "$(dirname "$0")/.."
 # The flags of the builds: with others Go would compile all of Kubernetes a second time.
 export GOWORK=off CGO_ENABLED=0 GOFLAGS=-trimpath
+tools=$(mktemp -d)
+trap 'rm -rf "$tools"' EXIT
+go build -o "$tools/testreport" ./internal/testreport
+
+# tests ARGUMENT...: go test, as it always looks; the report fails when go test does.
+tests() {
+	{ go test -json "$@" 2>&1 && echo "exit-status 0" || echo "exit-status 1"; } | "$tools/testreport"
+}
+
 for m in api pki kubernetes; do
 	echo "== module $m"
-	(cd "$m" && go test ./...)
+	(cd "$m" && tests ./...)
 done
 echo "== module portico"
-go test -p 2 -timeout 30m "${@:-./...}"
+tests -p 2 -timeout 30m "${@:-./...}"

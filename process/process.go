@@ -3,7 +3,6 @@ package process
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -153,15 +152,15 @@ func (t Table) Alive(p Process) bool {
 	return ok && started == p.Started
 }
 
-// Stop ends the processes of that name and their sessions: SIGTERM, and SIGKILL after grace.
-// It returns when they are gone. Stopping what does not run is no error.
+// Stop ends the processes of that name: SIGTERM, and SIGKILL after grace. What they started is
+// theirs to end. It returns when they are gone; stopping what does not run is no error.
 func (t Table) Stop(ctx context.Context, name string, grace time.Duration) error {
 	for {
 		p, ok, err := t.Find(name)
 		if err != nil || !ok {
 			return err
 		}
-		if err := stop(ctx, p, grace); err != nil {
+		if err := t.stop(ctx, p, grace); err != nil {
 			return fmt.Errorf("stopping %s (pid %d): %w", name, p.PID, err)
 		}
 	}
@@ -178,18 +177,15 @@ func (t Table) Environ(p Process) ([]string, error) {
 
 // Wait returns when p has ended, or with ctx's error.
 func (t Table) Wait(ctx context.Context, p Process) error {
-	fd, err := unix.PidfdOpen(p.PID, 0)
-	if errors.Is(err, unix.ESRCH) {
-		return nil
-	}
+	d, err := t.open(p)
 	if err != nil {
 		return fmt.Errorf("waiting for %s (pid %d): %w", p.Name, p.PID, err)
 	}
-	defer unix.Close(fd)
-	if !t.Alive(p) {
-		return nil // the pid was reused before we opened it
+	if d == nil {
+		return nil
 	}
-	return awaitExit(ctx, fd)
+	defer d.close()
+	return d.await(ctx)
 }
 
 func (t Table) proc() string {
@@ -238,7 +234,8 @@ func (t Table) environ(pid int) []byte {
 	}
 }
 
-// startTime reads field 22 of /proc/PID/stat (proc_pid_stat(5)); a zombie counts as ended.
+// startTime reads field 22 of /proc/PID/stat (proc_pid_stat(5)). A zombie counts as ended, unless
+// it is the first thread alone that has: the others hold ports and files for as long as they run.
 func (t Table) startTime(pid int) (uint64, bool) {
 	stat, err := os.ReadFile(filepath.Join(t.proc(), strconv.Itoa(pid), "stat"))
 	if err != nil {
@@ -246,7 +243,11 @@ func (t Table) startTime(pid int) (uint64, bool) {
 	}
 	// The command's name is in parentheses and may hold spaces: count after the last one.
 	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
-	if len(fields) < 20 || fields[0] == "Z" || fields[0] == "X" {
+	if len(fields) < 20 {
+		return 0, false
+	}
+	const state, threads = 0, 17
+	if (fields[state] == "Z" || fields[state] == "X") && (fields[threads] == "0" || fields[threads] == "1") {
 		return 0, false
 	}
 	started, err := strconv.ParseUint(fields[19], 10, 64)
@@ -263,43 +264,31 @@ func openLog(path string) (*os.File, error) {
 	return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, fs.FileMode(0o600))
 }
 
-func stop(ctx context.Context, p Process, grace time.Duration) error {
-	fd, err := unix.PidfdOpen(p.PID, 0)
-	if errors.Is(err, unix.ESRCH) {
-		return nil
-	}
-	if err != nil {
+// killedWithin is the time that a process gets to end after SIGKILL. One that takes longer hangs
+// in the kernel, on a dead disk for example, and whoever stops it has other work.
+const killedWithin = time.Minute
+
+func (t Table) stop(ctx context.Context, p Process, grace time.Duration) error {
+	d, err := t.open(p)
+	if err != nil || d == nil {
 		return err
 	}
-	defer unix.Close(fd)
-	if err := unix.PidfdSendSignal(fd, unix.SIGTERM, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
+	defer d.close()
+	if err := d.signal(unix.SIGTERM); err != nil {
 		return err
 	}
 	graceful, cancel := context.WithTimeout(ctx, grace)
 	defer cancel()
-	if awaitExit(graceful, fd) == nil {
+	if d.await(graceful) == nil {
 		return nil
 	}
-	if err := unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
+	if err := d.signal(unix.SIGKILL); err != nil {
 		return err
 	}
-	return awaitExit(ctx, fd)
-}
-
-// awaitExit blocks until the process behind the pidfd has ended. It looks at ctx every
-// 100 ms, since poll(2) cannot wait for a context.
-func awaitExit(ctx context.Context, pidfd int) error {
-	fds := []unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}
-	for {
-		n, err := unix.Poll(fds, 100)
-		if err != nil && !errors.Is(err, unix.EINTR) {
-			return err
-		}
-		if n > 0 {
-			return nil
-		}
-		if err := ctx.Err(); err != nil {
-			return err
-		}
+	killed, cancel := context.WithTimeoutCause(ctx, killedWithin, fmt.Errorf("it was killed and has not ended within %s", killedWithin))
+	defer cancel()
+	if err := d.await(killed); err != nil {
+		return context.Cause(killed)
 	}
+	return nil
 }

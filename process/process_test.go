@@ -2,9 +2,13 @@ package process_test
 
 import (
 	"context"
+	"errors"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -92,6 +96,95 @@ func TestWaitAndStop(t *testing.T) {
 	}
 	if left, err := tab.List(); err != nil || len(left) != 0 {
 		t.Errorf("List after Stop = %+v, %v; want none", left, err)
+	}
+}
+
+// The end of a wait is the end of that wait only: the next one on the same process waits again.
+func TestWaitEndsWithContext(t *testing.T) {
+	tab := table(t)
+	p, err := tab.Start(sleeper("a", ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
+		if err := tab.Wait(ctx, p); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Wait for a running process = %v; want the context's error", err)
+		}
+		cancel()
+	}
+}
+
+const firstThreadEnds = "PROCESS_TEST_FIRST_THREAD_ENDS"
+
+func init() {
+	if os.Getenv(firstThreadEnds) != "" {
+		runtime.LockOSThread() // main is on the first thread
+	}
+}
+
+func TestMain(m *testing.M) {
+	if os.Getenv(firstThreadEnds) == "" {
+		os.Exit(m.Run())
+	}
+	end := make(chan os.Signal, 1)
+	signal.Notify(end, syscall.SIGUSR1)
+	go func() { time.Sleep(time.Minute); os.Exit(0) }()
+	os.Stdout.WriteString("up\n")
+	<-end
+	syscall.RawSyscall(syscall.SYS_EXIT, 0, 0, 0) // of this thread, not of the process
+}
+
+// A process whose threads end one after the other, as after kill -9, has not ended with the
+// first: it still holds its ports.
+func TestFirstThreadEnded(t *testing.T) {
+	tab, log := table(t), filepath.Join(t.TempDir(), "log")
+	p, err := tab.Start(process.Spec{Name: "a", Path: os.Args[0], Env: []string{firstThreadEnds + "=1"}, Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = syscall.Kill(p.PID, syscall.SIGKILL) }()
+	await(t, "the program to be up", log, "up")
+	if err := syscall.Kill(p.PID, syscall.SIGUSR1); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "its first thread to end", filepath.Join("/proc", strconv.Itoa(p.PID), "stat"), ") Z ")
+	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancel()
+	if err := tab.Wait(ctx, p); !errors.Is(err, context.DeadlineExceeded) || !tab.Alive(p) {
+		t.Errorf("Wait = %v, alive %v; want that it still runs", err, tab.Alive(p))
+	}
+	if err := process.StopOne(context.Background(), tab, p); err != nil || tab.Alive(p) {
+		t.Errorf("stopping it = %v, alive %v; want it ended", err, tab.Alive(p))
+	}
+}
+
+func await(t *testing.T, what, file, text string) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+		if b, _ := os.ReadFile(file); strings.Contains(string(b), text) {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("waited a minute for %s", what)
+		}
+	}
+}
+
+// A number that was given to another process names neither to Wait nor to Stop.
+func TestReusedNumber(t *testing.T) {
+	tab := table(t)
+	p, err := tab.Start(sleeper("a", ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := p
+	before.Started--
+	if err := tab.Wait(context.Background(), before); err != nil {
+		t.Errorf("Wait for the process that had the number before = %v; want that it has ended", err)
+	}
+	if err := process.StopOne(context.Background(), tab, before); err != nil || !tab.Alive(p) {
+		t.Errorf("stopping the process that had the number before = %v, the one that has it now lives: %v", err, tab.Alive(p))
 	}
 }
 

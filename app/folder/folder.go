@@ -145,8 +145,8 @@ func (f Folder) SetVersion(v Version) error {
 	return WriteFile(f.path("version"), append(b, '\n'))
 }
 
-// Empty says whether nothing is in the folder but its lock and the user's configuration, or no
-// folder is there.
+// Empty says whether nothing is in the folder but its lock, the user's configuration, and a
+// version that was not written to its end, or no folder is there.
 func (f Folder) Empty() (bool, error) {
 	entries, err := os.ReadDir(string(f))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -156,7 +156,7 @@ func (f Folder) Empty() (bool, error) {
 		return false, fmt.Errorf("reading data folder %s: %w", f, err)
 	}
 	for _, e := range entries {
-		if e.Name() != "lock" && e.Name() != config.File {
+		if e.Name() != "lock" && e.Name() != config.File && !strings.HasPrefix(e.Name(), ".version.") {
 			return false, nil
 		}
 	}

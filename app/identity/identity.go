@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"portico.dev/portico/app/folder"
+	"portico.dev/portico/config"
 	"portico.dev/portico/pki"
 )
 
@@ -21,7 +22,7 @@ const (
 type Program struct {
 	// Name is its folder's and, behind "portico:", its user's.
 	Name string
-	// Serves says that it needs a server certificate for the plane's address.
+	// Serves says that it needs a server certificate for the plane's address and loopback.
 	Serves bool
 }
 
@@ -52,7 +53,7 @@ func (p Program) client() pki.Leaf {
 }
 
 func (p Program) server(host string) pki.Leaf {
-	return pki.Leaf{CommonName: p.User(), Names: []string{host, "localhost"}, Usage: pki.Server, Validity: validity}
+	return pki.Leaf{CommonName: p.User(), Names: []string{host, config.Loopback, "localhost"}, Usage: pki.Server, Validity: validity}
 }
 
 // Site is where identities are made.

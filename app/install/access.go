@@ -9,5 +9,5 @@ import (
 //go:embed access.yaml
 var access []byte
 
-// Access returns the system namespace and what each program of the plane may do.
+// Access returns the system namespace, what each program of the plane may do, and what nobody may.
 func Access() ([]*unstructured.Unstructured, error) { return Decode(access) }

@@ -77,7 +77,7 @@ func TestRoute(t *testing.T) {
 
 func TestAccessIsReadable(t *testing.T) {
 	objects, err := install.Access()
-	if err != nil || len(objects) != 5 {
-		t.Errorf("Access = %d objects, %v; want the namespace, two roles, two bindings", len(objects), err)
+	if err != nil || len(objects) != 7 {
+		t.Errorf("Access = %d objects, %v; want the namespace, two roles, two bindings, and a policy with its own", len(objects), err)
 	}
 }

@@ -44,7 +44,7 @@ type Facts struct {
 // Taken is a port on which somebody listens.
 type Taken struct {
 	config.NamedPort
-	// PID and Program are the listener's; 0 and empty if it is another user's.
+	// PID and Program are the listener's; 0 and empty if it cannot be seen.
 	PID     int
 	Program string
 }
@@ -63,7 +63,7 @@ var released = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 // Check returns what keeps c from starting, errors before warnings.
 func Check(c config.Config, f Facts) []Problem {
 	var all []Problem
-	for _, check := range []func(config.Config, Facts) []Problem{files, data, disk, ports, clock, machines, space} {
+	for _, check := range []func(config.Config, Facts) []Problem{files, data, disk, ports, clock, machines, room} {
 		all = append(all, check(c, f)...)
 	}
 	return all
@@ -105,7 +105,7 @@ func disk(c config.Config, f Facts) []Problem {
 func ports(_ config.Config, f Facts) []Problem {
 	var all []Problem
 	for _, t := range f.Taken {
-		who := "a program of another user"
+		who := "a program that cannot be seen from here, such as one of another user"
 		if t.PID != 0 {
 			who = fmt.Sprintf("%s (pid %d)", t.Program, t.PID)
 		}
@@ -154,7 +154,7 @@ func machines(c config.Config, f Facts) []Problem {
 	}}
 }
 
-func space(c config.Config, f Facts) []Problem {
+func room(c config.Config, f Facts) []Problem {
 	if f.Free < leastFree || f.Free >= goodFree {
 		return nil
 	}

@@ -40,7 +40,7 @@ func Observe(s Site) (Facts, error) {
 	if f.Version, f.Used, err = data.Version(); err != nil {
 		return f, err
 	}
-	if f.Free, err = free(s.Config.Data); err != nil {
+	if f.Free, err = space(s.Config.Data); err != nil {
 		return f, err
 	}
 	for _, file := range s.Files {
@@ -58,8 +58,8 @@ func Observe(s Site) (Facts, error) {
 	return f, err
 }
 
-// free asks for the nearest folder above path that is there.
-func free(path string) (uint64, error) {
+// space asks for the nearest folder above path that is there.
+func space(path string) (uint64, error) {
 	for {
 		var st unix.Statfs_t
 		err := unix.Statfs(path, &st)
@@ -90,19 +90,32 @@ func notBefore(file string) time.Time {
 	return cert.NotBefore
 }
 
+// taken looks again for two seconds while a port is taken by nobody whom one can see: the
+// socket of a program that was just killed can be there for a moment longer than the program.
 func taken(s Site) ([]Taken, error) {
-	listeners, err := listening(s.Config.Host())
+	for left := 20; ; left-- {
+		all, err := takenNow(s)
+		nobodys := slices.ContainsFunc(all, func(t Taken) bool { return t.PID == 0 })
+		if err != nil || !nobodys || left == 0 {
+			return all, err
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
+func takenNow(s Site) ([]Taken, error) {
+	sockets, err := listening()
 	if err != nil {
 		return nil, err
 	}
 	var all []Taken
 	for _, want := range s.Config.Ports().Named() {
-		inode, ok := listeners[want.Port]
-		if !ok {
+		i := slices.IndexFunc(sockets, func(have socket) bool { return have.collides(want) })
+		if i < 0 {
 			continue
 		}
-		pid, program := owner(inode)
-		if slices.Contains(s.Ours, pid) {
+		pid, program := owner(sockets[i].inode)
+		if slices.Contains(s.Ours, pid) || pid == 0 && free(want) {
 			continue
 		}
 		all = append(all, Taken{NamedPort: want, PID: pid, Program: program})

@@ -5,9 +5,13 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"portico.dev/portico/app/folder"
 	"portico.dev/portico/app/preflight"
@@ -93,5 +97,81 @@ func TestObserveTakenPort(t *testing.T) {
 	site.Ours = []int{os.Getpid()}
 	if f, err := preflight.Observe(site); err != nil || (len(f.Taken) != 0 && f.Taken[0].Port == port) {
 		t.Errorf("taken = %+v, %v; want our own listener not to count", f.Taken, err)
+	}
+}
+
+// orphan listens on a port for which no process has a descriptor: it is on its way through a
+// socket to nobody. The returned function lets it go.
+func orphan(t *testing.T) (address string, end func()) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := l.(*net.TCPListener).File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	end = sync.OnceFunc(func() { unix.Close(pair[0]); unix.Close(pair[1]) })
+	t.Cleanup(end)
+	if err := unix.Sendmsg(pair[0], []byte{0}, unix.UnixRights(int(file.Fd())), nil, 0); err != nil {
+		t.Fatal(err)
+	}
+	file.Close()
+	l.Close()
+	return l.Addr().String(), end
+}
+
+func TestObservePortOfNobody(t *testing.T) {
+	observe := func(address string) []preflight.Taken {
+		c := config.Default(0, func(string) string { return "" })
+		c.Data, c.Listen = t.TempDir(), address
+		f, err := preflight.Observe(preflight.Site{Config: c, Now: now, Ours: []int{os.Getpid()}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return slices.DeleteFunc(f.Taken, func(p preflight.Taken) bool { return !strings.HasSuffix(address, fmt.Sprint(":", p.Port)) })
+	}
+	address, end := orphan(t)
+	if got := observe(address); len(got) != 1 || got[0].PID != 0 {
+		t.Errorf("taken = %+v; want the port that stays taken, by nobody whom one can see", got)
+	}
+	// What a killed program leaves behind goes a moment later.
+	time.AfterFunc(300*time.Millisecond, end)
+	if got := observe(address); len(got) != 0 {
+		t.Errorf("taken = %+v; want that a port which becomes free is not taken", got)
+	}
+}
+
+// Cluster API's webhooks listen on all addresses, so somebody on another one is in their way.
+func TestObserveOtherAddress(t *testing.T) {
+	tests := []struct {
+		why   string
+		above int // how far the taken port is above the API server's
+		want  bool
+	}{
+		{"Cluster API binds all addresses.", 4, true},
+		{"Our webhooks are on loopback alone.", 1, false},
+	}
+	for _, tt := range tests {
+		l, err := net.Listen("tcp", "127.0.0.2:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		port := l.Addr().(*net.TCPAddr).Port
+		c := config.Default(0, func(string) string { return "" })
+		c.Data, c.Listen = t.TempDir(), fmt.Sprintf("127.0.0.1:%d", port-tt.above)
+		f, err := preflight.Observe(preflight.Site{Config: c, Now: now})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := slices.ContainsFunc(f.Taken, func(p preflight.Taken) bool { return p.Port == port }); got != tt.want {
+			t.Errorf("%s\ntaken = %+v; want port %d among it: %v", tt.why, f.Taken, port, tt.want)
+		}
 	}
 }

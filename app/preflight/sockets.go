@@ -11,12 +11,28 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"portico.dev/portico/config"
 )
 
-// listening returns the ports on which a listener would collide with one on host, each with
-// the inode of its socket, from /proc/net/tcp and tcp6 (proc_net_tcp(5)).
-func listening(host string) (map[int]string, error) {
-	ports := map[int]string{}
+// socket is one that listens.
+type socket struct {
+	address net.IP
+	port    int
+	inode   string
+}
+
+// collides says whether want cannot be listened on beside s.
+func (s socket) collides(want config.NamedPort) bool {
+	host := net.ParseIP(want.Host)
+	return s.port == want.Port && (s.address.IsUnspecified() || host.IsUnspecified() || s.address.Equal(host))
+}
+
+// listening returns the sockets that listen, from /proc/net/tcp and tcp6 (proc_net_tcp(5)).
+func listening() ([]socket, error) {
+	var all []socket
 	for _, file := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
 		b, err := os.ReadFile(file)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -26,34 +42,40 @@ func listening(host string) (map[int]string, error) {
 			return nil, fmt.Errorf("reading the listening ports: %w", err)
 		}
 		for line := range strings.Lines(string(b)) {
-			if port, inode, ok := listener(line, net.ParseIP(host)); ok {
-				ports[port] = inode
+			if s, ok := listener(line); ok {
+				all = append(all, s)
 			}
 		}
 	}
-	return ports, nil
+	return all, nil
 }
 
 const stateListen = "0A"
 
-func listener(line string, host net.IP) (port int, inode string, ok bool) {
+func listener(line string) (socket, bool) {
 	fields := strings.Fields(line)
 	if len(fields) < 10 || fields[3] != stateListen {
-		return 0, "", false
+		return socket{}, false
 	}
 	address, text, _ := strings.Cut(fields[1], ":")
 	ip, err := hex.DecodeString(address)
 	if err != nil {
-		return 0, "", false
+		return socket{}, false
 	}
 	for word := range slices.Chunk(ip, 4) {
 		slices.Reverse(word) // each word is in the machine's order, which is little-endian
 	}
-	if at := net.IP(ip); !at.IsUnspecified() && !host.IsUnspecified() && !at.Equal(host) {
-		return 0, "", false
+	port, err := strconv.ParseUint(text, 16, 16)
+	return socket{address: ip, port: int(port), inode: fields[9]}, err == nil
+}
+
+// free says whether the kernel lets us listen there, which is what a start will do.
+func free(want config.NamedPort) bool {
+	l, err := net.Listen("tcp", net.JoinHostPort(want.Host, strconv.Itoa(want.Port)))
+	if err == nil {
+		l.Close()
 	}
-	p, err := strconv.ParseUint(text, 16, 16)
-	return int(p), fields[9], err == nil
+	return !errors.Is(err, unix.EADDRINUSE)
 }
 
 // owner finds the process that has the socket open, if we may look.

@@ -12,10 +12,11 @@ import (
 const digestVariable = "PORTICO_INPUTS"
 
 // digest identifies what p is started from. Files count by size and time: binaries are too
-// large to be read at each start.
+// large to be read at each start. The environment does not count, apart from p's own variables:
+// it is that of the shell in which somebody said up, and the next one may say it in another.
 func digest(p Program) (string, error) {
 	h := sha256.New()
-	fmt.Fprintf(h, "%q\n%q\n%q\n%q\n%q\n", p.Spec.Path, p.Spec.Args, p.Spec.Env, p.Spec.Dir, p.Spec.Netns)
+	fmt.Fprintf(h, "%q\n%q\n%q\n%q\n%q\n", p.Spec.Path, p.Spec.Args, p.Variables, p.Spec.Dir, p.Spec.Netns)
 	for _, file := range append([]string{p.Spec.Path}, p.Inputs...) {
 		info, err := os.Stat(file)
 		if err != nil {

@@ -16,6 +16,9 @@ import (
 type Program struct {
 	// Spec says how it is started.
 	Spec process.Spec
+	// Variables are added to the Spec's environment. A running program that was started with
+	// others is replaced, whereas the rest of the environment does not matter.
+	Variables []string
 	// Inputs are files that the program reads once, at its start: its own binary is always
 	// among them. A running program whose inputs changed is replaced, not adopted.
 	Inputs []string
@@ -78,7 +81,7 @@ func (s *Supervisor) Keep(ctx context.Context, p Program) error {
 	if err != nil {
 		return fmt.Errorf("keeping %s: %w", p.Spec.Name, err)
 	}
-	p.Spec.Env = append(slices.Clone(p.Spec.Env), digestVariable+"="+digest)
+	p.Spec.Env = slices.Concat(p.Spec.Env, p.Variables, []string{digestVariable + "=" + digest})
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	k := &kept{
 		program: p, digest: digest, table: s.table, clock: s.clock,
@@ -105,7 +108,7 @@ func (s *Supervisor) Await(ctx context.Context, name string) error {
 	case <-k.ready:
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("waiting for %s: %w: %s; its log is %s", name, ctx.Err(), k.snapshot().Reason, k.program.Spec.Log)
+		return fmt.Errorf("waiting for %s: %w: %s; its log is %s", name, context.Cause(ctx), k.snapshot().Reason, k.program.Spec.Log)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
@@ -97,6 +98,32 @@ func TestAdoptedBySuccessor(t *testing.T) {
 	}
 }
 
+func TestOtherEnvironment(t *testing.T) {
+	_, start := setUp(t)
+	first := start()
+	p := program("a")
+	p.Spec.Env, p.Variables = []string{"SSH_TTY=/dev/pts/1"}, []string{"GOGC=50"}
+	keep(t, first, p)
+	pid := state(t, first, "a").PID
+	first.Release()
+
+	second := start()
+	p.Spec.Env = []string{"SSH_TTY=/dev/pts/2"}
+	keep(t, second, p)
+	if got := state(t, second, "a"); got.PID != pid || !got.Adopted {
+		t.Errorf("state = %+v; want process %d, adopted: another shell is no reason to replace it", got, pid)
+	}
+	second.Release()
+
+	third := start()
+	defer third.Release()
+	p.Variables = []string{"GOGC=100"}
+	keep(t, third, p)
+	if got := state(t, third, "a"); got.PID == pid || got.Adopted {
+		t.Errorf("state = %+v; want a new process instead of %d, whose own variables are others", got, pid)
+	}
+}
+
 func TestReplacedWhenInputsChange(t *testing.T) {
 	_, start := setUp(t)
 	input := filepath.Join(t.TempDir(), "config")
@@ -176,43 +203,83 @@ func TestMissingProgram(t *testing.T) {
 	}
 }
 
-func TestRotate(t *testing.T) {
-	dir := t.TempDir()
-	big, small := filepath.Join(dir, "big.log"), filepath.Join(dir, "small.log")
-	for file, size := range map[string]int{big: 2000, small: 10} {
-		if err := os.WriteFile(file, []byte(strings.Repeat("x", size)), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
+// rounds rotates the folders until done says so.
+func rounds(t *testing.T, most int64, done func() bool, dirs ...string) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error)
-	go func() { done <- supervise.Rotate(ctx, dir, 1000) }()
-	// Rotating happens before the first wait, so ending at once still does one round.
-	for {
-		if info, err := os.Stat(big); err != nil || info.Size() == 0 {
+	ended := make(chan error)
+	go func() { ended <- supervise.RotateOften(ctx, most, dirs...) }()
+	for deadline := time.Now().Add(time.Minute); !done(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Error("nothing was rotated within a minute")
 			break
 		}
-		time.Sleep(time.Millisecond)
 	}
 	cancel()
-	if err := <-done; !errors.Is(err, context.Canceled) {
+	if err := <-ended; !errors.Is(err, context.Canceled) {
 		t.Errorf("Rotate = %v; want the context's error", err)
 	}
-	sizes := map[string]int64{}
-	files, err := os.ReadDir(dir)
-	if err != nil {
+}
+
+func writeLog(t *testing.T, file string, size int) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	for _, f := range files {
-		info, err := f.Info()
+	if err := os.WriteFile(file, []byte(strings.Repeat("x", size)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func isEmpty(file string) bool {
+	info, err := os.Stat(file)
+	return err == nil && info.Size() == 0
+}
+
+func TestRotate(t *testing.T) {
+	dir := t.TempDir()
+	logs, machine := filepath.Join(dir, "log"), filepath.Join(dir, "machines", "a", "log")
+	big, kubelet := filepath.Join(logs, "big.log"), filepath.Join(machine, "kubelet.log")
+	writeLog(t, big, 2000)
+	writeLog(t, filepath.Join(logs, "small.log"), 10)
+	writeLog(t, filepath.Join(logs, "stuck.log"), 2000)
+	writeLog(t, kubelet, 2000)
+	// The name that the old content goes to is taken by a folder: that log cannot be kept, the
+	// others are none the worse.
+	if err := os.Mkdir(filepath.Join(logs, "stuck.log.1"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	rounds(t, 1000, func() bool { return isEmpty(big) && isEmpty(kubelet) }, logs, filepath.Join(dir, "machines", "*", "log"))
+	sizes := map[string]int64{}
+	for _, file := range []string{"log/small.log", "log/stuck.log", "log/big.log.1", "machines/a/log/kubelet.log.1"} {
+		info, err := os.Stat(filepath.Join(dir, file))
 		if err != nil {
 			t.Fatal(err)
 		}
-		sizes[f.Name()] = info.Size()
+		sizes[file] = info.Size()
 	}
-	if len(sizes) != 3 || sizes["big.log"] != 0 || sizes["big.log.1"] != 2000 || sizes["small.log"] != 10 {
-		t.Errorf("sizes = %v; want big.log emptied into big.log.1, small.log untouched", sizes)
+	want := map[string]int64{"log/small.log": 10, "log/stuck.log": 0, "log/big.log.1": 2000, "machines/a/log/kubelet.log.1": 2000}
+	if !maps.Equal(sizes, want) {
+		t.Errorf("sizes = %v; want %v", sizes, want)
 	}
+}
+
+// Machines come while logs are rotated.
+func TestRotateNewFolder(t *testing.T) {
+	dir := t.TempDir()
+	first, second := filepath.Join(dir, "machines", "a", "log", "kubelet.log"), filepath.Join(dir, "machines", "b", "log", "kubelet.log")
+	step := 0
+	rounds(t, 1000, func() bool {
+		switch {
+		case step == 0:
+			writeLog(t, first, 2000)
+			step++
+		case step == 1 && isEmpty(first):
+			writeLog(t, second, 2000)
+			step++
+		}
+		return step == 2 && isEmpty(second)
+	}, filepath.Join(dir, "machines", "*", "log"))
 }
 
 // A program that served and no longer answers is not shown as ready.

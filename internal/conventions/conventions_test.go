@@ -48,21 +48,47 @@ var layers = []struct {
 	{"state/", module + "observability", "pillars meet in the API server and in fleet's words"},
 	{"kube/", module + "clusters", "the chassis knows no pillar"},
 	{"kube/", module + "state", "the chassis knows no pillar"},
-	{"kube/", module + "app", "wiring is above"},
-	{"clusters/", module + "app", "wiring is above"},
-	{"state/", module + "app", "wiring is above"},
-	{"clusters/", module + "cli", "commands are above"},
-	{"state/", module + "cli", "commands are above"},
-	{"clusters/deployment/", "sigs.k8s.io/cluster-api", "Cluster API stays behind clusters/capi"},
-	{"clusters/template/", "sigs.k8s.io/cluster-api", "Cluster API stays behind clusters/capi"},
-	{"clusters/credential/", "sigs.k8s.io/cluster-api", "Cluster API stays behind clusters/capi"},
-	{"state/", "sigs.k8s.io/cluster-api", "services know clusters by fleet's words"},
-	{"server/", module + "app", "wiring is above"},
-	{"server/", module + "cli", "commands and the page are both clients of the read model"},
-	{"server/", "sigs.k8s.io/cluster-api", "read models judge objects by their contract"},
-	{"state/engine/", module + "state/engines", "engines are chosen in app"},
-	{"state/service/", module + "state/engines", "engines are chosen in app"},
-	{"state/serviceset/", module + "state/engines", "engines are chosen in app"},
+	{"kube/", module + "server", "the chassis knows no reader"},
+	{"clusters/", module + "server", "read models read what controllers write, never the other way round"},
+	{"state/", module + "server", "read models read what controllers write, never the other way round"},
+}
+
+// borders says which folders alone import what, with the packages below it.
+var borders = []struct {
+	imported string
+	by       []string
+	why      string
+}{
+	{
+		"sigs.k8s.io/cluster-api", []string{"clusters/capi/", "clusters/hosted/", "clusters/local/", "app/", "internal/"},
+		"Cluster API stays behind clusters/capi and the two providers; app lists its kinds; others judge objects by their contract",
+	},
+	{module + "state/engines", []string{"state/engines/", "app/"}, "engines are chosen in app"},
+	{module + "app", []string{"app/", "cmd/"}, "wiring is above"},
+	{module + "cli", []string{"cli/", "app/", "internal/e2e/"}, "commands are above"},
+}
+
+func TestBorders(t *testing.T) {
+	met := make([]bool, len(borders))
+	for _, p := range load(t).Packages {
+		for i, border := range borders {
+			inside := slices.ContainsFunc(border.by, func(dir string) bool { return strings.HasPrefix(p.Dir+"/", dir) })
+			for _, imp := range p.Imports() {
+				if imp != border.imported && !strings.HasPrefix(imp, border.imported+"/") {
+					continue
+				}
+				met[i] = true
+				if !inside {
+					t.Errorf("%s imports %s: %s", p.Dir, imp, border.why)
+				}
+			}
+		}
+	}
+	for i, border := range borders {
+		if !met[i] {
+			t.Errorf("nobody imports %s: its border is one of the past", border.imported)
+		}
+	}
 }
 
 func TestLayers(t *testing.T) {
