@@ -98,7 +98,7 @@ func (l *link) run(ctx context.Context, config *rest.Config) {
 	for pause := firstPause; ctx.Err() == nil; pause = min(2*pause, lastPause) {
 		version, stream, err := l.ask(ctx, config, client)
 		if err != nil {
-			l.tell(ctx, Link{Problem: sentence(config.Host, err, l.patience)})
+			l.tell(ctx, Link{Problem: Sentence(config.Host, err, l.patience)})
 			wait(ctx, pause)
 			continue
 		}

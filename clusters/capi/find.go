@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
@@ -109,6 +110,9 @@ func infrastructure(ctx context.Context, kube client.Client, c Cluster) (*unstru
 		return nil, nil
 	}
 	mapping, err := kube.RESTMapper().RESTMapping(c.Infrastructure.groupKind())
+	if meta.IsNoMatchError(err) {
+		return nil, nil // with the provider's kinds its objects have gone, too
+	}
 	if err != nil {
 		return nil, fmt.Errorf("looking up the kind %s: %w", c.Infrastructure.groupKind(), err)
 	}

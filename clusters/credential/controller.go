@@ -49,6 +49,9 @@ func (c *Controller) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	if cred.DeletionTimestamp != nil {
 		return reconcile.Result{}, control.ReleaseFinalizer(ctx, c.kube, &cred, kcm.CredentialFinalizer)
 	}
+	if err := control.EnsureLabel(ctx, c.kube, &cred, kcm.ComponentLabel, kcm.ComponentKCM); err != nil {
+		return reconcile.Result{}, err
+	}
 	saw, err := c.observe(ctx, &cred)
 	if err != nil {
 		return reconcile.Result{}, err

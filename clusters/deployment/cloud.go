@@ -10,8 +10,11 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"portico.dev/portico/clusters/adopted"
+	"portico.dev/portico/fleet"
 	kubeconfigs "portico.dev/portico/kube/kubeconfig"
 )
 
@@ -40,25 +43,33 @@ func (w *work) cleanCloud(ctx context.Context) error {
 
 // Look implements Children.
 func (Direct) Look(ctx context.Context, kubeconfig []byte) Cloud {
-	child, err := childClient(kubeconfig)
+	config, err := childConfig(kubeconfig)
 	if err != nil {
-		return Cloud{Problem: err.Error()}
+		return Cloud{Problem: fleet.Sentence(err)}
+	}
+	child, err := childClient(config)
+	if err != nil {
+		return Cloud{Problem: adopted.Sentence(config.Host, err, childTimeout)}
 	}
 	objects, err := outliving(ctx, child)
 	if err != nil {
-		return Cloud{Problem: err.Error()}
+		return Cloud{Problem: adopted.Sentence(config.Host, err, childTimeout)}
 	}
 	var left []string
 	for _, o := range objects {
 		left = append(left, fmt.Sprintf("%s %s/%s", o.GetObjectKind().GroupVersionKind().Kind, o.GetNamespace(), o.GetName()))
 	}
 	slices.Sort(left)
-	return Cloud{Left: left}
+	return Cloud{Looked: true, Left: left}
 }
 
 // Clean implements Children.
 func (Direct) Clean(ctx context.Context, kubeconfig []byte) error {
-	child, err := childClient(kubeconfig)
+	config, err := childConfig(kubeconfig)
+	if err != nil {
+		return err
+	}
+	child, err := childClient(config)
 	if err != nil {
 		return err
 	}
@@ -85,12 +96,16 @@ func (Direct) Clean(ctx context.Context, kubeconfig []byte) error {
 	return nil
 }
 
-func childClient(kubeconfig []byte) (client.Client, error) {
+func childConfig(kubeconfig []byte) (*rest.Config, error) {
 	config, err := kubeconfigs.Read(kubeconfig)
 	if err != nil {
 		return nil, fmt.Errorf("reading the child's kubeconfig: %w", err)
 	}
 	config.Timeout = childTimeout
+	return config, nil
+}
+
+func childClient(config *rest.Config) (client.Client, error) {
 	child, err := client.New(config, client.Options{})
 	if err != nil {
 		return nil, fmt.Errorf("connecting to the child: %w", err)

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	fluxmeta "github.com/fluxcd/pkg/apis/meta"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -44,25 +45,26 @@ type Parts struct {
 	Children  Children
 	Events    events.EventRecorder
 	Clock     fleet.Clock
-
-	// Global are values that every cluster's chart gets as "global".
-	Global helm.Values
 }
 
 // Controller reconciles ClusterDeployments.
 type Controller struct {
 	Parts
-	renders *renders
+	renders  *renders
+	attempts *attempts
 }
 
 // New returns a controller that Setup can register.
-func New(p Parts) *Controller { return &Controller{Parts: p, renders: newRenders()} }
+func New(p Parts) *Controller {
+	return &Controller{Parts: p, renders: newRenders(), attempts: newAttempts()}
+}
 
 // Reconcile makes one pass over a ClusterDeployment.
 func (c *Controller) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
 	d, err := found(ctx, c.Kube, req.NamespacedName, &kcm.ClusterDeployment{})
 	if err != nil || d == nil {
 		c.renders.forget(req.NamespacedName)
+		c.attempts.forget(req.NamespacedName)
 		return reconcile.Result{}, err
 	}
 	saw, err := c.observe(ctx, d)
@@ -71,6 +73,10 @@ func (c *Controller) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	}
 	plan := Decide(d, saw)
 	done := c.act(ctx, d, saw, plan)
+	c.attempts.note(req.NamespacedName, saw, done)
+	if outrun(done) {
+		return reconcile.Result{}, done.Err // what we have seen is old, and so would be a status
+	}
 	was := d.DeepCopy()
 	d.Status = Status(d, saw, done)
 	c.tell(d, Events(was.Status.Conditions, d.Status.Conditions, done))
@@ -78,10 +84,20 @@ func (c *Controller) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	return control.Result(next, errors.Join(failure, control.PatchStatus(ctx, c.Kube, was, d)))
 }
 
-// after says what follows a pass. An attempt at a release that failed rests before the next
-// one, whoever has to move: not every cause of it sends an event when it goes away.
+// outrun says that somebody has changed an object since we read it. A conflict within a release
+// is another matter: there the chart and somebody else want different things.
+func outrun(done Outcome) bool {
+	switch done.Failed.(type) {
+	case ApplyRelease, RemoveRelease:
+		return false
+	}
+	return apierrors.IsConflict(done.Err)
+}
+
+// after says what follows a pass. An operation that failed rests before the next attempt,
+// whoever has to move: not every cause of it sends an event when it goes away.
 func after(plan Plan, done Outcome) (fleet.Next, error) {
-	if _, release := done.Failed.(ApplyRelease); release {
+	if done.Failed != nil {
 		if _, known := fleet.NextOf(done.Err); known {
 			return fleet.Wait(done.Err.Error(), retryAfter), nil
 		}

@@ -16,6 +16,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/watch"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -113,6 +114,7 @@ func (p *plane) credential(name string) {
 	c := &kcm.Credential{ObjectMeta: p.meta(name), Spec: kcm.CredentialSpec{IdentityRef: &kcm.ObjectReference{APIVersion: "v1", Kind: "Secret", Name: name, Namespace: p.namespace}}}
 	must(p.t, p.kube.Create(p.t.Context(), c))
 	c.Status.Ready = true
+	c.Status.Conditions = control.Fold(nil, control.Stamp{Now: time.Now(), Generation: c.Generation}, control.True(kcm.CredentialReadyCondition, kcm.SucceededReason, ""))
 	must(p.t, p.kube.Status().Update(p.t.Context(), c))
 }
 
@@ -243,6 +245,46 @@ func TestBadInput(t *testing.T) {
 			p.awaitGone(d)
 		})
 	}
+}
+
+// A document that somebody edits or deletes is stored again, though nothing else happens.
+func TestDocumentsAreRepaired(t *testing.T) {
+	p := newPlane(t)
+	ctx := t.Context()
+	p.template("tiny-1")
+	p.credential("key")
+	policy := &kcm.ClusterAuditPolicy{ObjectMeta: p.meta("log"), Spec: kcm.ClusterAuditPolicySpec{Policy: kcm.AuditPolicy{Rules: []kcm.AuditPolicyRule{{Level: "Metadata"}}}}}
+	must(t, p.kube.Create(ctx, policy))
+	d := p.deploy("dev", `{"workers":2}`)
+	was := d.DeepCopy()
+	d.Spec.AuditPolicy = "log"
+	must(t, p.kube.Patch(ctx, d, client.MergeFrom(was)))
+	p.await(d, "the release", is(kcm.HelmReleaseReadyCondition, metav1.ConditionTrue, "Revision"))
+	stored := &corev1.ConfigMap{ObjectMeta: p.meta("dev" + kcm.AuditPolicyConfigMapSuffix)}
+	p.awaitText(stored, "Metadata")
+	must(t, p.kube.Delete(ctx, stored))
+	p.awaitText(stored, "Metadata")
+	stored.Data = map[string]string{kcm.AuditPolicyConfigMapKey: "nothing"}
+	must(t, p.kube.Update(ctx, stored))
+	p.awaitText(stored, "Metadata")
+}
+
+// awaitText watches a ConfigMap until the audit policy in it has a word.
+func (p *plane) awaitText(c *corev1.ConfigMap, word string) {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.t.Context(), time.Minute)
+	defer cancel()
+	w, err := p.kube.Watch(ctx, &corev1.ConfigMapList{}, client.InNamespace(c.Namespace), client.MatchingFields{"metadata.name": c.Name})
+	must(p.t, err)
+	defer w.Stop()
+	for e := range w.ResultChan() {
+		now, ok := e.Object.(*corev1.ConfigMap)
+		if ok && e.Type != watch.Deleted && strings.Contains(now.Data[kcm.AuditPolicyConfigMapKey], word) {
+			now.DeepCopyInto(c)
+			return
+		}
+	}
+	p.t.Fatalf("%s has no %s", c.Name, word)
 }
 
 func (p *plane) awaitGone(d *kcm.ClusterDeployment) {

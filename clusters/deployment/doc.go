@@ -3,8 +3,9 @@
 // cluster that exists already).
 //
 //	reads   ClusterDeployment, ClusterTemplate and its HelmChart's artifact, Credential,
-//	        ProviderInterface, ClusterTemplateChain, ServiceSet, ClusterAuthentication with
-//	        its CA Secret, ClusterAuditPolicy, cluster.x-k8s.io Cluster, SveltosCluster
+//	        Management, ProviderInterface, ClusterTemplateChain, ServiceSet,
+//	        ClusterAuthentication with its CA Secret, ClusterAuditPolicy, cluster.x-k8s.io
+//	        Cluster, SveltosCluster
 //	writes  ClusterDeployment.status but for servicesUpgradePaths, its finalizer and component
 //	        label; Helm release <name>; Secret <name>-auth-config, ConfigMap <name>-audit-policy
 //	deletes ServiceSets of a cluster that goes, the Cluster, and, if asked to, load balancers

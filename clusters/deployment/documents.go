@@ -7,6 +7,7 @@ import (
 
 	"sigs.k8s.io/yaml"
 
+	"portico.dev/portico/admission"
 	kcm "portico.dev/portico/api/kcm/v1beta1"
 )
 
@@ -51,13 +52,18 @@ func (d Document) hash() string {
 }
 
 // authenticationDocument is the API server's AuthenticationConfiguration. The certificate
-// authority, if there is one, is that of every issuer.
+// authority, if there is one, is that of every issuer. The API server would not start with one
+// that breaks its rules, so it is looked at whole: admission has seen it without the authority.
 func authenticationDocument(spec kcm.AuthenticationConfiguration, ca string) (Document, error) {
 	conf := *spec.DeepCopy()
 	for i := range conf.JWT {
 		if ca != "" {
 			conf.JWT[i].Issuer.CertificateAuthority = ca
 		}
+	}
+	whole := &kcm.ClusterAuthentication{Spec: kcm.ClusterAuthenticationSpec{AuthenticationConfiguration: &conf}}
+	if errs := admission.ValidateClusterAuthentication(whole, nil); len(errs) > 0 {
+		return Document{Problem: errs.ToAggregate().Error()}, nil
 	}
 	text, err := documentText("apiserver.config.k8s.io/v1", "AuthenticationConfiguration", conf)
 	return Document{Text: text, Anonymous: conf.Anonymous != nil}, err

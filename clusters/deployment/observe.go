@@ -35,7 +35,7 @@ func (c *Controller) observe(ctx context.Context, d *kcm.ClusterDeployment) (Obs
 	saw := Observed{Now: c.Clock()}
 	looks := []look{c.seeRelease, c.seeCluster, c.seeAdopted, c.seeServiceSets}
 	if d.DeletionTimestamp.IsZero() {
-		looks = append(looks, c.seeTemplate, c.seeChart, c.seeUpgrades, c.seeCredential, c.seeAuthentication, c.seeAuditPolicy, c.seeRendering)
+		looks = append(looks, c.seeTemplate, c.seeParent, c.seeChart, c.seeUpgrades, c.seeCredential, c.seeAuthentication, c.seeAuditPolicy, c.seeRendering)
 	} else {
 		looks = append(looks, c.seeInfrastructure, c.seeCloud)
 	}
@@ -68,8 +68,10 @@ func (c *Controller) seeServiceSets(ctx context.Context, d *kcm.ClusterDeploymen
 		return fmt.Errorf("listing ServiceSets: %w", err)
 	}
 	for _, s := range list.Items {
+		reported := control.Find(s.Status.Conditions, kcm.ServicesInReadyStateCondition)
 		saw.ServiceSets = append(saw.ServiceSets, ServiceSet{
 			Name: s.Name, Deleting: !s.DeletionTimestamp.IsZero(), Wanted: s.Spec.Services, States: s.Status.Services,
+			Stale: reported == nil || reported.ObservedGeneration != s.Generation,
 		})
 	}
 	slices.SortFunc(saw.ServiceSets, func(a, b ServiceSet) int { return strings.Compare(a.Name, b.Name) })
@@ -83,12 +85,20 @@ func (c *Controller) seeTemplate(ctx context.Context, d *kcm.ClusterDeployment, 
 	}
 	saw.Template = &Template{
 		Valid: t.Status.Valid, Problem: t.Status.ValidationError,
-		KubernetesVersion: t.Status.KubernetesVersion, Providers: slices.Sorted(slices.Values(t.Status.Providers)),
+		KubernetesVersion: t.Status.KubernetesVersion, Providers: slices.Sorted(slices.Values(t.Status.Providers)), Contracts: t.Status.ProviderContracts,
 	}
 	if ref := t.Status.ChartRef; ref != nil && ref.Kind == sourcev1.HelmChartKind {
 		saw.Chart.source = chartOf(ref, d.Namespace)
 	}
 	return nil
+}
+
+func (c *Controller) seeParent(ctx context.Context, _ *kcm.ClusterDeployment, saw *Observed) error {
+	m, err := found(ctx, c.Kube, types.NamespacedName{Name: kcm.ManagementName}, &kcm.Management{})
+	if err == nil && m != nil {
+		saw.Parent = &m.Status.ComponentsStatus
+	}
+	return err
 }
 
 func (c *Controller) seeChart(ctx context.Context, _ *kcm.ClusterDeployment, saw *Observed) error {
@@ -149,12 +159,15 @@ func (c *Controller) seeCredential(ctx context.Context, d *kcm.ClusterDeployment
 	if err != nil || cred == nil {
 		return err
 	}
-	saw.Credential = &Credential{Ready: cred.Status.Ready, Region: cred.Spec.Region, Accepted: map[string][]string{}}
+	saw.Credential = &Credential{Region: cred.Spec.Region, Accepted: map[string][]string{}}
 	if cred.Spec.IdentityRef != nil {
 		saw.Credential.Identity = *cred.Spec.IdentityRef
 	}
-	if ready := control.Find(cred.Status.Conditions, kcm.CredentialReadyCondition); ready != nil && !cred.Status.Ready {
-		saw.Credential.Problem = ready.Message
+	// What was found about another spec of the Credential says nothing about this one.
+	if ready := control.Find(cred.Status.Conditions, kcm.CredentialReadyCondition); ready != nil && ready.ObservedGeneration == cred.Generation {
+		if saw.Credential.Ready = cred.Status.Ready; !cred.Status.Ready {
+			saw.Credential.Problem = ready.Message
+		}
 	}
 	var interfaces kcm.ProviderInterfaceList
 	if err := c.Kube.List(ctx, &interfaces); err != nil {
@@ -193,7 +206,7 @@ func (c *Controller) authentication(ctx context.Context, key types.NamespacedNam
 	case auth.Spec.AuthenticationConfiguration == nil:
 		return Document{Problem: fmt.Sprintf("ClusterAuthentication %q says nothing: set its spec.authenticationConfiguration", key.Name)}, nil
 	case auth.Spec.CASecret == nil:
-		return authenticationDocument(*auth.Spec.AuthenticationConfiguration, "")
+		return told(fmt.Sprintf("ClusterAuthentication %q", key.Name), *auth.Spec.AuthenticationConfiguration, "")
 	}
 	ref := auth.Spec.CASecret
 	at := caSecretOf(ref, key.Namespace)
@@ -204,7 +217,16 @@ func (c *Controller) authentication(ctx context.Context, key types.NamespacedNam
 	if secret == nil || len(secret.Data[ref.Key]) == 0 {
 		return Document{Problem: fmt.Sprintf("ClusterAuthentication %q takes its CA from Secret %s, key %q, which is not there", key.Name, at, ref.Key)}, nil
 	}
-	return authenticationDocument(*auth.Spec.AuthenticationConfiguration, string(secret.Data[ref.Key]))
+	return told(fmt.Sprintf("ClusterAuthentication %q with the CA in Secret %s, key %q", key.Name, at, ref.Key), *auth.Spec.AuthenticationConfiguration, string(secret.Data[ref.Key]))
+}
+
+// told is the document, whose problem names where it comes from.
+func told(from string, spec kcm.AuthenticationConfiguration, ca string) (Document, error) {
+	doc, err := authenticationDocument(spec, ca)
+	if doc.Problem != "" {
+		doc.Problem = from + " is not valid: " + doc.Problem
+	}
+	return doc, err
 }
 
 func (c *Controller) seeAuditPolicy(ctx context.Context, d *kcm.ClusterDeployment, saw *Observed) (err error) {
@@ -252,12 +274,13 @@ func (c *Controller) seeRendering(_ context.Context, d *kcm.ClusterDeployment, s
 	if saw.Chart.loaded == nil || saw.Credential == nil {
 		return nil
 	}
-	values, ours, err := Values(d, *saw, c.Global)
+	values, ours, err := Values(d, *saw)
 	if err != nil {
 		saw.Rendering = &Rendering{Problems: []string{fleet.Sentence(err)}}
 		return nil
 	}
 	saw.Rendering = c.renders.get(client.ObjectKeyFromObject(d), wantedRelease(d, saw.Chart.loaded, values), ours)
+	saw.Tries = c.attempts.of(client.ObjectKeyFromObject(d), saw.Rendering.Digest)
 	return nil
 }
 
@@ -278,7 +301,7 @@ func (c *Controller) seeCloud(ctx context.Context, d *kcm.ClusterDeployment, saw
 	case err != nil:
 		return err
 	case kubeconfig == nil:
-		saw.Cloud.Problem = "the cluster has no kubeconfig"
+		saw.Cloud = Cloud{Problem: "the cluster has no kubeconfig", Hopeless: true}
 	default:
 		saw.Cloud = c.Children.Look(ctx, kubeconfig)
 	}

@@ -17,7 +17,9 @@ type Observed struct {
 	// Now is when it was seen.
 	Now time.Time
 
-	Template   *Template
+	Template *Template
+	// Parent is what the management cluster says it can make clusters with; nil if nothing.
+	Parent     *kcm.ComponentsStatus
 	Chart      Chart
 	Credential *Credential
 	// Authentication and AuditPolicy are texts that the chart refers to.
@@ -29,6 +31,8 @@ type Observed struct {
 	Upgrades []string
 
 	Release helm.State
+	// Tries are the attempts at the release as it is wanted that have failed, since we started.
+	Tries   Tries
 	Cluster *capi.Cluster
 	Adopted *adopted.Cluster
 	// ServiceSets are all that target the cluster, sorted by name.
@@ -48,8 +52,10 @@ type Template struct {
 	// Problem is why it is not valid; empty while nobody has judged it.
 	Problem           string
 	KubernetesVersion string
-	// Providers are the Cluster API providers that it takes.
+	// Providers are the Cluster API providers that it takes, Contracts the versions of their
+	// contracts that it takes of some of them.
 	Providers []string
+	Contracts map[string]string
 }
 
 // Chart is the template's chart, as far as it is fetched.
@@ -110,12 +116,17 @@ type ServiceSet struct {
 	Deleting bool
 	Wanted   []kcm.ServiceWithValues
 	States   []kcm.ServiceState
+	// Stale means that States speak of an older wish than Wanted.
+	Stale bool
 }
 
 // Cloud is what a child cluster holds that outlives it.
 type Cloud struct {
+	// Looked means that somebody has looked, and Left is what was found.
+	Looked bool
 	// Left are the load balancers and volume claims that are still there, sorted.
 	Left []string
-	// Problem is why nobody can look.
-	Problem string
+	// Problem is why nobody can look, and Hopeless that looking again cannot help.
+	Problem  string
+	Hopeless bool
 }

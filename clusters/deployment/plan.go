@@ -15,8 +15,10 @@ import (
 
 // Times after which we look again, although no event came.
 const (
-	// retryAfter is how long a failed release rests before the same is tried again.
-	retryAfter = time.Minute
+	// retryAfter is how long a failed operation rests before the same is tried again, and
+	// retryAtLast how long a release does that has failed many times.
+	retryAfter  = time.Minute
+	retryAtLast = 15 * time.Minute
 	// settling is how long after an upgrade we do not take Cluster API's word that all is well:
 	// it may be about what was there before.
 	settling = 5 * time.Second
@@ -114,8 +116,8 @@ func Decide(d *kcm.ClusterDeployment, saw Observed) Plan {
 	if d.Spec.DryRun {
 		return Plan{ops, fleet.Done()}
 	}
-	if rested := saw.Release.Since.Add(retryAfter); failedAlready(saw) && saw.Now.Before(rested) {
-		return Plan{ops, fleet.Wait("the next attempt at the release", rested.Sub(saw.Now))}
+	if left := resting(saw); left > 0 {
+		return Plan{ops, fleet.Wait("the next attempt at the release", left)}
 	}
 	// The chart refers to documents: they are stored before it is applied, and dropped after.
 	ops = append(ops, storeDocuments(saw)...)
@@ -137,6 +139,8 @@ func decideDelete(d *kcm.ClusterDeployment, saw Observed) Plan {
 		return Plan{}
 	case len(saw.ServiceSets) > 0:
 		return Plan{deleteServiceSets(saw), fleet.Wait("the services to be removed", 0)}
+	case mustClean(d, saw) && len(saw.Cloud.Left) == 0:
+		return Plan{Next: fleet.Wait("the child cluster to answer", cloudInterval)}
 	case mustClean(d, saw):
 		return Plan{[]Operation{CleanCloud{saw.Cloud.Left}}, fleet.Wait("load balancers and volume claims to be gone", cloudInterval)}
 	case saw.Cluster != nil && saw.InfrastructureBlocked:
@@ -168,11 +172,12 @@ func deleteServiceSets(saw Observed) []Operation {
 	return []Operation{DeleteServiceSets{names}}
 }
 
-// mustClean says whether something is left in the child's cloud that we can and should remove.
-// It is a best effort with an end: a child that cannot be cleaned must not live for ever.
+// mustClean says whether something is left in the child's cloud that we can and should remove,
+// or may be, since the child does not answer just now. It is a best effort with an end: a child
+// that cannot be cleaned must not live for ever, and one without a kubeconfig never can be.
 func mustClean(d *kcm.ClusterDeployment, saw Observed) bool {
-	return d.Spec.CleanupOnDeletion && len(saw.Cloud.Left) > 0 &&
-		saw.Now.Before(d.DeletionTimestamp.Add(cloudPatience))
+	open := len(saw.Cloud.Left) > 0 || saw.Cloud.Problem != "" && !saw.Cloud.Hopeless
+	return d.Spec.CleanupOnDeletion && open && saw.Now.Before(d.DeletionTimestamp.Add(cloudPatience))
 }
 
 func storeDocuments(saw Observed) []Operation {
@@ -201,6 +206,19 @@ func applied(saw Observed) bool {
 
 func failedAlready(saw Observed) bool {
 	return saw.Release.Status == helm.Failed && saw.Release.Digest == saw.Rendering.Digest
+}
+
+// resting is for how much longer a release that has failed is left alone. Its record tells of
+// the last attempt too, and outlives us.
+func resting(saw Observed) time.Duration {
+	last := saw.Tries.Last
+	if failedAlready(saw) && saw.Release.Since.After(last) {
+		last = saw.Release.Since
+	}
+	if last.IsZero() || applied(saw) {
+		return 0
+	}
+	return max(0, last.Add(saw.Tries.pause()).Sub(saw.Now))
 }
 
 // present says whether there is anything of a release that removing would remove.

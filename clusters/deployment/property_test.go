@@ -97,6 +97,9 @@ func anyStory(r *rand.Rand) story {
 		Status: pick(r, helm.Absent, helm.Deployed, helm.Failed, helm.Pending), Revision: 1 + r.IntN(2),
 		Digest: pick(r, "d1", "d2"), Chart: pick(r, "a", "a", "a", "b"), Since: now.Add(-time.Duration(r.IntN(90)) * time.Second),
 	}
+	if s.saw.Rendering != nil && coin() {
+		s.saw.Tries = Tries{Failed: 1 + r.IntN(6), Last: now.Add(-time.Duration(r.IntN(20)) * time.Minute), Problem: "no room"}
+	}
 	switch r.IntN(4) {
 	case 0:
 		s.saw.Adopted = &adopted.Cluster{Ready: coin(), Problem: pick(r, "", "no route")}
@@ -108,7 +111,7 @@ func anyStory(r *rand.Rand) story {
 		s.saw.ServiceSets = []ServiceSet{{Name: "dev", Deleting: coin()}, {Name: "other", Deleting: coin()}}
 	}
 	if coin() {
-		s.saw.Cloud.Left = []string{"Service web/web"}
+		s.saw.Cloud = pick(r, Cloud{Looked: true, Left: []string{"Service web/web"}}, Cloud{Problem: "no route"}, Cloud{Problem: "no kubeconfig", Hopeless: true})
 	}
 	s.d.Spec.DryRun = r.IntN(5) == 0
 	return s

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"slices"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -23,7 +24,7 @@ const (
 
 // render says what a chart makes of the values. It is pure.
 func render(wanted helm.Wanted, ours []string) Rendering {
-	wanted.Values, ours = known(wanted.Chart, wanted.Values, ours)
+	wanted.Values = known(wanted.Chart, wanted.Values, ours)
 	out := Rendering{Digest: wanted.Digest(), wanted: wanted}
 	if err := helm.Check(wanted.Chart, wanted.Values); err != nil {
 		out.Problems = problemsOf(err, ours)
@@ -39,21 +40,36 @@ func render(wanted helm.Wanted, ours []string) Rendering {
 }
 
 // known leaves out of what we inject whatever the chart has no use for: that it does not know
-// a key which the user never wrote is no mistake.
-func known(chart *helm.Chart, values helm.Values, ours []string) (helm.Values, []string) {
+// a key which the user never wrote is no mistake. k0rdent's charts, for one, declare no more of
+// the identity than they read.
+func known(chart *helm.Chart, values helm.Values, ours []string) helm.Values {
 	var invalid *helm.ValuesError
 	if !errors.As(helm.Check(chart, values), &invalid) {
-		return values, ours
+		return values
 	}
 	values = helm.MergeValues(values)
-	ours = slices.DeleteFunc(slices.Clone(ours), func(key string) bool {
-		unknown := slices.ContainsFunc(invalid.Problems, func(p helm.ValueProblem) bool { return p.Path == key })
-		if unknown {
-			delete(values, key)
+	for _, p := range invalid.Problems {
+		if p.Unknown && within(p.Path, ours) {
+			forget(values, p.Path)
 		}
-		return unknown
-	})
-	return values, ours
+	}
+	return values
+}
+
+// within says whether a path is one of some paths, or leads below it.
+func within(path string, paths []string) bool {
+	return slices.ContainsFunc(paths, func(p string) bool { return path == p || strings.HasPrefix(path, p+".") })
+}
+
+// forget deletes the value at a path. A key may have dots of its own.
+func forget(values map[string]any, path string) {
+	delete(values, path)
+	for key, value := range values {
+		rest, below := strings.CutPrefix(path, key+".")
+		if inner, isMap := value.(map[string]any); below && isMap {
+			forget(inner, rest)
+		}
+	}
 }
 
 // problemsOf names the field of the ClusterDeployment that each problem is about.
@@ -71,7 +87,7 @@ func problemsOf(err error, ours []string) []string {
 
 func field(path string, ours []string) string {
 	switch {
-	case slices.Contains(ours, path):
+	case within(path, ours):
 		return "the value " + path + ", which Portico sets"
 	case path == "":
 		return "spec.config"

@@ -2,17 +2,14 @@ package deployment
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"portico.dev/portico/admission"
 	kcm "portico.dev/portico/api/kcm/v1beta1"
 	"portico.dev/portico/kube/control"
 )
-
-// maxName is what Helm allows for the name of a release.
-const maxName = 53
 
 // requirements are what has to hold before anything is created or changed, in the order in
 // which a reader should mend them. The planner and the status look at the same list, so that
@@ -51,6 +48,13 @@ func templateReady(d *kcm.ClusterDeployment, saw Observed) metav1.Condition {
 	case !t.Valid:
 		return progressing(kind, "ClusterTemplate %q has not been checked yet", d.Spec.Template)
 	}
+	if present(saw.Release) {
+		return succeeded(kind, "Template is valid") // what a living cluster was made with may go
+	}
+	// Admission asks the same, but not of a template that nobody had checked by then.
+	if problems := admission.ProviderProblems(saw.Template.Providers, saw.Template.Contracts, saw.Parent); len(problems) > 0 {
+		return failed(kind, "ClusterTemplate %q cannot be used here: %s", d.Spec.Template, strings.Join(problems, "; "))
+	}
 	return succeeded(kind, "Template is valid")
 }
 
@@ -71,28 +75,13 @@ func credentialReady(d *kcm.ClusterDeployment, saw Observed) metav1.Condition {
 	case !c.Ready:
 		return progressing(kind, "Credential %q has not been checked yet", name)
 	}
-	if problem := identityProblem(saw); problem != "" {
-		return failed(kind, "Credential %q does not fit: %s", name, problem)
+	if saw.Template == nil {
+		return succeeded(kind, "Credential is Ready")
+	}
+	if problems := admission.IdentityProblems(saw.Template.Providers, saw.Credential.Identity.Kind, saw.Credential.Accepted); len(problems) > 0 {
+		return failed(kind, "Credential %q does not fit: %s", name, strings.Join(problems, "; "))
 	}
 	return succeeded(kind, "Credential is Ready")
-}
-
-// identityProblem says which provider of the template cannot act with the kind of identity.
-func identityProblem(saw Observed) string {
-	if saw.Template == nil {
-		return ""
-	}
-	kind := saw.Credential.Identity.Kind
-	for _, provider := range saw.Template.Providers {
-		accepted, known := saw.Credential.Accepted[provider]
-		if provider == kcm.InternalProviderName {
-			accepted, known = []string{"Secret"}, true
-		}
-		if known && !slices.Contains(accepted, kind) {
-			return fmt.Sprintf("provider %s acts with an identity of kind %s, not %s", provider, strings.Join(accepted, " or "), kind)
-		}
-	}
-	return ""
 }
 
 func documentReady(kind string, doc Document, good string) metav1.Condition {
@@ -105,8 +94,8 @@ func documentReady(kind string, doc Document, good string) metav1.Condition {
 func chartReady(d *kcm.ClusterDeployment, saw Observed) metav1.Condition {
 	const kind = kcm.HelmChartReadyCondition
 	switch r := saw.Rendering; {
-	case len(d.Name) > maxName:
-		return failed(kind, "The name %q has %d characters: at most %d fit into the name of a Helm release", d.Name, len(d.Name), maxName)
+	case len(d.Name) > admission.MaxClusterName:
+		return failed(kind, "The name %q has %d characters: at most %d fit into the name of a Helm release", d.Name, len(d.Name), admission.MaxClusterName)
 	case saw.Template == nil || !saw.Template.Valid:
 		return progressing(kind, "The chart is checked when the template is ready")
 	case d.Spec.IPAMClaim != (kcm.ClusterIPAMClaimType{}):

@@ -11,20 +11,34 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	kcm "portico.dev/portico/api/kcm/v1beta1"
+	"portico.dev/portico/fleet"
 	"portico.dev/portico/internal/scenario"
 	"portico.dev/portico/kube/helm"
 )
 
 // story is what goes into a scenario.
 type story struct {
-	d   kcm.ClusterDeployment
-	saw Observed
+	d       kcm.ClusterDeployment
+	saw     Observed
+	failure failure
+}
+
+// failure is an operation that fails, with the words that it fails with, and how it leaves
+// the release.
+type failure struct {
+	Operation, Error string
+	Release          helm.State
 }
 
 func read(in *scenario.Input) (story, error) {
 	s := story{saw: Observed{Now: time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)}}
 	if err := in.Decode("deployment.yaml", &s.d); err != nil {
 		return s, err
+	}
+	if in.Has("failure.yaml") {
+		if err := in.Decode("failure.yaml", &s.failure); err != nil {
+			return s, err
+		}
 	}
 	return s, in.Decode("observed.yaml", &s.saw)
 }
@@ -35,7 +49,7 @@ func TestScenarios(t *testing.T) {
 		if err != nil {
 			return nil, err
 		}
-		w := &world{d: *s.d.DeepCopy(), saw: s.saw}
+		w := &world{d: *s.d.DeepCopy(), saw: s.saw, failure: s.failure}
 		plan := Decide(&s.d, s.saw)
 		done := w.carryOut(plan.Operations)
 		status := Status(&w.d, s.saw, done)
@@ -93,12 +107,17 @@ func settle(s story, kills map[int]int) (string, error) {
 // world is what operations change, as simple as it can be while keeping the promises that the
 // real ones keep.
 type world struct {
-	d   kcm.ClusterDeployment
-	saw Observed
+	d       kcm.ClusterDeployment
+	saw     Observed
+	failure failure
 }
 
 func (w *world) carryOut(ops []Operation) Outcome {
-	for _, op := range ops {
+	for i, op := range ops {
+		if f := w.failure; op.String() == f.Operation {
+			w.saw.Release = f.Release
+			return Outcome{Done: ops[:i], Release: w.saw.Release, Failed: op, Err: fmt.Errorf("%w: %s", fleet.ErrInvalid, f.Error)}
+		}
 		w.do(op)
 	}
 	return Outcome{Done: ops, Release: w.saw.Release}
@@ -129,7 +148,7 @@ func (w *world) do(op Operation) {
 			}
 		}
 	case CleanCloud:
-		w.saw.Cloud = Cloud{}
+		w.saw.Cloud = Cloud{Looked: true}
 	case DeleteCluster:
 		gone := *w.saw.Cluster
 		gone.Deleting = true
@@ -164,7 +183,11 @@ func (w *world) move() bool {
 		w.saw.Cluster = nil
 		return true
 	}
-	if left, ok := Decide(&w.d, w.saw).Next.Waiting(); ok && left > 0 && failedAlready(w.saw) {
+	if !w.d.DeletionTimestamp.IsZero() && mustClean(&w.d, w.saw) {
+		w.saw.Now = w.saw.Now.Add(cloudPatience) // the child never answers
+		return true
+	}
+	if left, ok := Decide(&w.d, w.saw).Next.Waiting(); ok && left > 0 && resting(w.saw) > 0 {
 		w.saw.Now = w.saw.Now.Add(left)
 		return true
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -45,37 +46,61 @@ func servicesPart(d *kcm.ClusterDeployment, saw Observed) metav1.Condition {
 	return c
 }
 
-// wantedServices are the templates that count for each service. What the ClusterDeployment
-// says about its own services counts more than its ServiceSet, which may not have followed yet.
-func wantedServices(d *kcm.ClusterDeployment, saw Observed) map[types.NamespacedName][]string {
-	wanted := map[types.NamespacedName][]string{}
+// wantedServices are the wishes that count for each service. What the ClusterDeployment says
+// about its own services counts more than its ServiceSet, which may not have followed yet.
+func wantedServices(d *kcm.ClusterDeployment, saw Observed) map[types.NamespacedName][]kcm.ServiceWithValues {
+	wanted := map[types.NamespacedName][]kcm.ServiceWithValues{}
 	for _, set := range saw.ServiceSets {
 		for _, s := range set.Wanted {
 			if !uninstalled(s.HelmAction) {
-				key := types.NamespacedName{Namespace: s.Namespace, Name: s.Name}
-				wanted[key] = append(wanted[key], s.Template)
+				wanted[keyOf(s)] = append(wanted[keyOf(s)], s)
 			}
 		}
 	}
+	if d.Spec.DryRun {
+		return wanted // nothing follows a dry run
+	}
 	for _, s := range d.Spec.ServiceSpec.Services {
-		key := types.NamespacedName{Namespace: cmp.Or(s.Namespace, metav1.NamespaceDefault), Name: s.Name}
+		wish := wishOf(s)
 		switch {
 		case uninstalled(s.HelmAction):
-			delete(wanted, key)
+			delete(wanted, keyOf(wish))
 		case !s.Disable:
-			wanted[key] = []string{s.Template}
+			wanted[keyOf(wish)] = []kcm.ServiceWithValues{wish}
 		}
 	}
 	return wanted
 }
 
+func keyOf(s kcm.ServiceWithValues) types.NamespacedName {
+	return types.NamespacedName{Namespace: s.Namespace, Name: s.Name}
+}
+
+// wishOf is the entry of a ServiceSet that a service asks for. Its version is empty unless the
+// user names one: then it is that of the template.
+func wishOf(s kcm.Service) kcm.ServiceWithValues {
+	return kcm.ServiceWithValues{
+		Name: s.Name, Namespace: cmp.Or(s.Namespace, metav1.NamespaceDefault), Template: s.Template, Version: s.Version,
+		Values: s.Values, ValuesFrom: s.ValuesFrom, HelmOptions: s.HelmOptions, HelmAction: s.HelmAction,
+	}
+}
+
+// fulfils says whether an entry of a ServiceSet is what is wished for.
+func fulfils(entry, wish kcm.ServiceWithValues) bool {
+	if wish.Version == "" {
+		entry.Version = ""
+	}
+	entry.HelmAction, wish.HelmAction = nil, nil // both install: others are not wanted
+	return equality.Semantic.DeepEqual(entry, wish)
+}
+
 func uninstalled(action *kcm.HelmAction) bool { return action != nil && *action == kcm.HelmUninstall }
 
 // waiting names the services that are not as wanted, sorted, each with what is known.
-func waiting(saw Observed, wanted map[types.NamespacedName][]string) []string {
+func waiting(saw Observed, wanted map[types.NamespacedName][]kcm.ServiceWithValues) []string {
 	var out []string
-	for key, templates := range wanted {
-		if words, ready := serviceWords(saw, key, templates); !ready {
+	for key, wishes := range wanted {
+		if words, ready := serviceWords(saw, key, wishes); !ready {
 			out = append(out, key.String()+" "+words)
 		}
 	}
@@ -83,24 +108,33 @@ func waiting(saw Observed, wanted map[types.NamespacedName][]string) []string {
 	return out
 }
 
-// serviceWords says how a service stands. It is ready as soon as one ServiceSet has deployed
-// it from a template that counts.
-func serviceWords(saw Observed, key types.NamespacedName, templates []string) (words string, ready bool) {
+// serviceWords says how a service stands. It is ready as soon as one ServiceSet that asks for a
+// wish that counts has deployed it. What a ServiceSet reports of an older wish does not count.
+func serviceWords(saw Observed, key types.NamespacedName, wishes []kcm.ServiceWithValues) (words string, ready bool) {
 	words = "is not deployed yet"
 	for _, set := range saw.ServiceSets {
 		for _, s := range set.States {
 			switch {
 			case s.Namespace != key.Namespace || s.Name != key.Name:
-			case s.State == kcm.ServiceDeployed && slices.Contains(templates, s.Template):
-				return "", true
-			case s.State == kcm.ServiceDeployed:
-				words = fmt.Sprintf("is still deployed from template %q", s.Template)
-			default:
+			case s.State != kcm.ServiceDeployed:
 				words = strings.TrimSuffix(fmt.Sprintf("is %s: %s", s.State, s.FailureMessage), ": ")
+			case !slices.ContainsFunc(wishes, func(w kcm.ServiceWithValues) bool { return w.Template == s.Template }):
+				words = fmt.Sprintf("is still deployed from template %q", s.Template)
+			case set.Stale || !set.asks(key, wishes):
+				words = "is deployed, and the change is about to be made"
+			default:
+				return "", true
 			}
 		}
 	}
 	return words, false
+}
+
+// asks says whether the ServiceSet has an entry for the service that is one of the wishes.
+func (s ServiceSet) asks(key types.NamespacedName, wishes []kcm.ServiceWithValues) bool {
+	return slices.ContainsFunc(s.Wanted, func(entry kcm.ServiceWithValues) bool {
+		return keyOf(entry) == key && slices.ContainsFunc(wishes, func(w kcm.ServiceWithValues) bool { return fulfils(entry, w) })
+	})
 }
 
 func names(sets []ServiceSet) string {

@@ -3,15 +3,18 @@ package deployment
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	sourcev1 "github.com/fluxcd/source-controller/api/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
@@ -49,6 +52,8 @@ func (c *Controller) Setup(ctx context.Context, mgr manager.Manager) error {
 	}
 	secret := &metav1.PartialObjectMetadata{}
 	secret.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
+	configMap := &metav1.PartialObjectMetadata{}
+	configMap.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("ConfigMap"))
 	return builder.ControllerManagedBy(mgr).
 		Named("clusterdeployment").
 		For(&kcm.ClusterDeployment{}).
@@ -58,11 +63,13 @@ func (c *Controller) Setup(ctx context.Context, mgr manager.Manager) error {
 		Watches(&kcm.ClusterAuthentication{}, c.referring(byAuthentication)).
 		Watches(&kcm.ClusterAuditPolicy{}, c.referring(byAuditPolicy)).
 		Watches(&kcm.ClusterTemplateChain{}, handler.EnqueueRequestsFromMapFunc(c.chainChanged)).
+		Watches(&kcm.Management{}, handler.EnqueueRequestsFromMapFunc(c.all), builder.WithPredicates(predicate.Funcs{UpdateFunc: offersOthers})).
 		Watches(&kcm.ProviderInterface{}, handler.EnqueueRequestsFromMapFunc(c.all), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&kcm.ServiceSet{}, handler.EnqueueRequestsFromMapFunc(ofServiceSet)).
 		Watches(capi.Watched(), handler.EnqueueRequestsFromMapFunc(ofRelease)).
 		Watches(adopted.Watched(), handler.EnqueueRequestsFromMapFunc(ofRelease)).
 		WatchesMetadata(secret, handler.EnqueueRequestsFromMapFunc(c.secretChanged)).
+		WatchesMetadata(configMap, handler.EnqueueRequestsFromMapFunc(ofDocument)).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: workers,
 			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstRetry, lastRetry),
@@ -132,6 +139,13 @@ func (c *Controller) all(ctx context.Context, _ client.Object) []reconcile.Reque
 	return c.requests(ctx)
 }
 
+// offersOthers says whether a Management offers other providers than before: little else of it
+// changes for clusters.
+func offersOthers(e event.UpdateEvent) bool {
+	was, now := e.ObjectOld.(*kcm.Management).Status, e.ObjectNew.(*kcm.Management).Status
+	return !equality.Semantic.DeepEqual(was.AvailableProviders, now.AvailableProviders) || !equality.Semantic.DeepEqual(was.CAPIContracts, now.CAPIContracts)
+}
+
 func (c *Controller) chartChanged(ctx context.Context, obj client.Object) []reconcile.Request {
 	var list kcm.ClusterTemplateList
 	if err := c.Kube.List(ctx, &list, client.MatchingFields{byChart: client.ObjectKeyFromObject(obj).String()}); err != nil {
@@ -149,7 +163,7 @@ func (c *Controller) secretChanged(ctx context.Context, obj client.Object) []rec
 	if err := c.Kube.List(ctx, &list, client.MatchingFields{byCASecret: client.ObjectKeyFromObject(obj).String()}); err != nil {
 		return nil
 	}
-	var out []reconcile.Request
+	out := ofDocument(ctx, obj)
 	for _, a := range list.Items {
 		out = append(out, c.requests(ctx, client.InNamespace(a.Namespace), client.MatchingFields{byAuthentication: a.Name})...)
 	}
@@ -175,6 +189,16 @@ func ofServiceSet(_ context.Context, obj client.Object) []reconcile.Request {
 		return nil
 	}
 	return []reconcile.Request{{NamespacedName: client.ObjectKey{Namespace: set.Namespace, Name: set.Spec.Cluster}}}
+}
+
+// ofDocument is the ClusterDeployment that a stored document belongs to: should somebody edit
+// or delete it, it is stored again.
+func ofDocument(_ context.Context, obj client.Object) []reconcile.Request {
+	by := metav1.GetControllerOf(obj)
+	if by == nil || by.Kind != kcm.ClusterDeploymentKind || !strings.HasPrefix(by.APIVersion, kcm.GroupVersion.Group+"/") {
+		return nil
+	}
+	return []reconcile.Request{{NamespacedName: client.ObjectKey{Namespace: obj.GetNamespace(), Name: by.Name}}}
 }
 
 func ofRelease(_ context.Context, obj client.Object) []reconcile.Request {

@@ -1,6 +1,7 @@
 package deployment
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -9,6 +10,7 @@ import (
 
 	kcm "portico.dev/portico/api/kcm/v1beta1"
 	"portico.dev/portico/clusters/adopted"
+	"portico.dev/portico/fleet"
 	"portico.dev/portico/kube/control"
 	"portico.dev/portico/kube/helm"
 )
@@ -53,7 +55,7 @@ func Status(d *kcm.ClusterDeployment, saw Observed, done Outcome) kcm.ClusterDep
 // facts are all conditions but Ready.
 func facts(d *kcm.ClusterDeployment, saw Observed, done Outcome) []metav1.Condition {
 	if !d.DeletionTimestamp.IsZero() {
-		return deletionFacts(d, saw)
+		return deletionFacts(d, saw, done)
 	}
 	list := requirements(d, saw)
 	if saw.chartNameChanged() {
@@ -88,17 +90,31 @@ func releaseReady(d *kcm.ClusterDeployment, saw Observed, done Outcome) metav1.C
 	if r.Revision > 1 {
 		good, bad = reasonUpgraded, reasonUpgradeFailed
 	}
+	trouble := ""
+	switch done.Failed.(type) { // what else may fail is not about the release
+	case ApplyRelease, StoreDocument, DropDocument:
+		trouble = could(done)
+	}
 	switch {
+	case recorded(r):
+		return control.False(kind, bad, fmt.Sprintf("Revision %d of release %s failed, and is tried again: %s", r.Revision, d.Name, cmp.Or(r.Message, trouble, "its record does not say why")))
 	case r.Status == helm.Failed:
-		return control.False(kind, bad, fmt.Sprintf("Revision %d of release %s failed, and is tried again: %s", r.Revision, d.Name, r.Message))
-	case done.Err != nil:
-		return control.False(kind, bad, fmt.Sprintf("Could not %s: %v", done.Failed, done.Err))
+		return control.False(kind, bad, fmt.Sprintf("Release %s failed, and is tried again: %s", d.Name, cmp.Or(r.Message, trouble)))
+	case trouble != "":
+		return control.False(kind, bad, trouble)
+	case saw.Tries.Failed > 0 && !applied(saw):
+		return control.False(kind, bad, fmt.Sprintf("Release %s failed, and is tried again: %s", d.Name, saw.Tries.Problem))
 	case !present(r):
 		return progressing(kind, "Nothing is installed yet")
 	case r.Status != helm.Deployed:
 		return progressing(kind, "Revision %d of release %s is %s", r.Revision, d.Name, r.Status)
 	}
 	return control.True(kind, good, fmt.Sprintf("Revision %d of release %s is deployed, with chart %s %s", r.Revision, d.Name, r.Chart, r.ChartVersion))
+}
+
+// could says which operation failed, and why.
+func could(done Outcome) string {
+	return fmt.Sprintf("Could not %s: %s", done.Failed, fleet.Sentence(done.Err))
 }
 
 // clusterReady is what Cluster API says of its Cluster, or our own look at an adopted one.
@@ -118,7 +134,7 @@ func clusterReady(d *kcm.ClusterDeployment, saw Observed) (metav1.Condition, boo
 			return control.False(kind, kcm.CAPIClusterMissingReason, "The cluster's object is gone, although nobody deleted this ClusterDeployment: delete it, and create it again"), true
 		}
 	}
-	if !present(saw.Release) {
+	if r := saw.Release; !present(r) || r.Status == helm.Failed && !recorded(r) {
 		return metav1.Condition{}, false
 	}
 	return progressing(expectedCondition(saw), "The cluster's object has not been seen yet"), true
@@ -213,15 +229,18 @@ func comingUp(c metav1.Condition, now time.Time) metav1.Condition {
 	return control.False(kcm.ReadyCondition, kcm.ProgressingReason, c.Message)
 }
 
-// deletionFacts say what the deletion waits for.
-func deletionFacts(d *kcm.ClusterDeployment, saw Observed) []metav1.Condition {
+// deletionFacts say what the deletion waits for, and what of it failed.
+func deletionFacts(d *kcm.ClusterDeployment, saw Observed, done Outcome) []metav1.Condition {
 	reason, message := deletionStage(d, saw)
+	if done.Failed != nil {
+		message += ". " + could(done)
+	}
 	list := []metav1.Condition{control.True(kcm.DeletingCondition, reason, message)}
 	if c, ok := clusterReady(d, saw); ok && saw.Cluster != nil {
 		list = append(list, c)
 	}
 	if d.Spec.CleanupOnDeletion {
-		list = append(list, cloudResourcesDeleted(saw))
+		list = append(list, cloudResourcesDeleted(d, saw))
 	}
 	return list
 }
@@ -230,6 +249,8 @@ func deletionStage(d *kcm.ClusterDeployment, saw Observed) (reason, message stri
 	switch {
 	case len(saw.ServiceSets) > 0:
 		return kcm.WaitingForServiceSetsDeletionReason, "Waiting for the services to be removed: ServiceSet " + names(saw.ServiceSets)
+	case mustClean(d, saw) && len(saw.Cloud.Left) == 0:
+		return kcm.WaitingForCloudResourcesDeletionReason, "Waiting for the cluster to say what would outlive it"
 	case mustClean(d, saw):
 		return kcm.WaitingForCloudResourcesDeletionReason, "Waiting for what would outlive the cluster: " + listed(saw.Cloud.Left)
 	case saw.Cluster != nil && saw.Cluster.Deleting:
@@ -242,13 +263,20 @@ func deletionStage(d *kcm.ClusterDeployment, saw Observed) (reason, message stri
 	return kcm.DeletionCompletedReason, "Everything is gone"
 }
 
-func cloudResourcesDeleted(saw Observed) metav1.Condition {
+// cloudResourcesDeleted is what the last look at the cluster has found: from the moment that it
+// is deleted nobody looks any more.
+func cloudResourcesDeleted(d *kcm.ClusterDeployment, saw Observed) metav1.Condition {
 	const kind = kcm.CloudResourcesDeletedCondition
+	was := control.Find(d.Status.Conditions, kind)
 	switch {
 	case saw.Cloud.Problem != "":
 		return control.Unknown(kind, kcm.FailedReason, "Load balancers and volume claims cannot be looked at: "+saw.Cloud.Problem)
 	case len(saw.Cloud.Left) > 0:
 		return control.False(kind, kcm.WaitingForCloudResourcesDeletionReason, "Still there: "+listed(saw.Cloud.Left))
+	case saw.Cloud.Looked:
+		return succeeded(kind, "No load balancer and no volume claim is left")
+	case was != nil:
+		return metav1.Condition{Type: kind, Status: was.Status, Reason: was.Reason, Message: was.Message}
 	}
-	return succeeded(kind, "No load balancer and no volume claim is left")
+	return progressing(kind, "Nobody has looked for load balancers and volume claims yet")
 }

@@ -3,6 +3,8 @@ package deployment
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 
 	kcm "portico.dev/portico/api/kcm/v1beta1"
 	"portico.dev/portico/fleet"
@@ -10,9 +12,9 @@ import (
 )
 
 // Values are what the chart is rendered with: the user's, and over them what only we know.
-// The second result names the keys that are ours alone: a chart may well not know them, which
-// is no mistake of the user.
-func Values(d *kcm.ClusterDeployment, saw Observed, global helm.Values) (helm.Values, []string, error) {
+// The second result are the paths, sorted, of what is ours alone: a chart may well not know it,
+// which is no mistake of the user.
+func Values(d *kcm.ClusterDeployment, saw Observed) (helm.Values, []string, error) {
 	user, err := userValues(d)
 	if err != nil {
 		return nil, nil, err
@@ -21,22 +23,27 @@ func Values(d *kcm.ClusterDeployment, saw Observed, global helm.Values) (helm.Va
 	if _, own := user["clusterLabels"]; !own {
 		ours["clusterLabels"] = labelValues(d.Labels)
 	}
-	if len(global) > 0 {
-		ours["global"] = map[string]any(global)
+	// The identity is ours as a whole: nothing of the user's stays.
+	if _, replaced := ours["clusterIdentity"]; replaced {
+		delete(user, "clusterIdentity")
 	}
-	var alone []string
-	for key := range ours {
-		if _, own := user[key]; !own {
-			alone = append(alone, key)
+	return helm.MergeValues(user, ours), alone(user, ours, ""), nil
+}
+
+// alone are the paths of what only we have written: the whole of a mapping where the user has
+// none, and what we have added to it where there is one.
+func alone(user, ours map[string]any, below string) []string {
+	var paths []string
+	for _, key := range slices.Sorted(maps.Keys(ours)) {
+		theirs, both := user[key].(map[string]any)
+		inner, isMap := ours[key].(map[string]any)
+		if both && isMap {
+			paths = append(paths, alone(theirs, inner, below+key+".")...)
+			continue
 		}
+		paths = append(paths, below+key)
 	}
-	// The identity and the global settings are ours as a whole: nothing of the user's stays.
-	for _, key := range []string{"clusterIdentity", "global"} {
-		if _, replaced := ours[key]; replaced {
-			delete(user, key)
-		}
-	}
-	return helm.MergeValues(user, ours), alone, nil
+	return paths
 }
 
 func userValues(d *kcm.ClusterDeployment) (helm.Values, error) {

@@ -24,26 +24,23 @@ func TestValues(t *testing.T) {
 		name, why, config string
 		labels            map[string]string
 		saw               Observed
-		global            helm.Values
 		want              helm.Values
 		ours              []string
 	}{
 		{name: "User", why: "What the user writes is passed on, with the identity.", config: `{"workers":2}`, saw: Observed{Credential: identity},
 			want: helm.Values{"workers": 2.0, "clusterIdentity": identityValue}, ours: []string{"clusterIdentity"}},
 		{name: "Identity", why: "The identity is always the credential's, as a whole.", config: `{"clusterIdentity":{"name":"other","extra":1}}`, saw: Observed{Credential: identity},
-			want: helm.Values{"clusterIdentity": identityValue}},
+			want: helm.Values{"clusterIdentity": identityValue}, ours: []string{"clusterIdentity"}},
 		{name: "Labels", why: "The cluster gets the labels of its ClusterDeployment.", labels: map[string]string{"env": "dev"},
 			want: helm.Values{"clusterLabels": map[string]any{"env": "dev", kcm.ComponentLabel: kcm.ComponentKCM}}, ours: []string{"clusterLabels"}},
 		{name: "OwnLabels", why: "Unless the user said which.", config: `{"clusterLabels":{"a":"b"}}`, labels: map[string]string{"env": "dev"},
 			want: helm.Values{"clusterLabels": map[string]any{"a": "b"}}},
-		{name: "Global", why: "Global settings replace the user's as a whole.", config: `{"global":{"x":1}}`, global: helm.Values{"registry": "r"},
-			want: helm.Values{"global": map[string]any{"registry": "r"}}},
 		{name: "Documents", why: "The chart learns where the documents are, and when they change; the rest of the user's section stays.", config: `{"audit":{"logMaxAge":7}}`,
 			saw: Observed{Authentication: Document{Text: "a", Anonymous: true}, AuditPolicy: Document{Text: "b"}},
 			want: helm.Values{
 				"auth":  map[string]any{"configSecret": map[string]any{"name": "dev-auth-config", "key": "config", "hash": "ca978112"}, "configWithAnon": true},
 				"audit": map[string]any{"logMaxAge": 7.0, "policyRef": map[string]any{"name": "dev-audit-policy", "key": "policy", "hash": "3e23e816"}},
-			}, ours: []string{"auth"}},
+			}, ours: []string{"audit.policyRef", "auth"}},
 	}
 	for _, tc := range tests {
 		t.Run(tc.name, func(t *testing.T) {
@@ -56,7 +53,7 @@ func TestValues(t *testing.T) {
 				tc.ours = append(tc.ours, "clusterLabels")
 				slices.Sort(tc.ours)
 			}
-			got, ours, err := Values(d, tc.saw, tc.global)
+			got, ours, err := Values(d, tc.saw)
 			slices.Sort(ours)
 			if err != nil {
 				t.Fatal(err)
@@ -71,9 +68,62 @@ func TestValues(t *testing.T) {
 	}
 }
 
+// The charts that k0rdent ships declare what they read of an injected value, and no more.
+func TestRenderInjected(t *testing.T) {
+	chart := chartOfFiles(t, map[string]string{
+		"c/Chart.yaml":  "apiVersion: v2\nname: c\nversion: 1.0.0\n",
+		"c/values.yaml": "workers: 1\nclusterIdentity: {}\n",
+		"c/values.schema.json": `{"type":"object","properties":{
+			"workers":{"type":"integer"},
+			"clusterIdentity":{"type":"object","required":["name","kind"],"properties":{"name":{"type":"string","minLength":1},"kind":{"type":"string"}}},
+			"auth":{"type":"object","properties":{"configSecret":{"type":"object","properties":{"name":{"type":"string"},"key":{"type":"string"}}}}}}}`,
+		"c/templates/cluster.yaml": clusterTemplate,
+	})
+	identity := kcm.ObjectReference{APIVersion: "v1", Kind: "Secret", Name: "key", Namespace: "team"}
+	tests := []struct {
+		name, why, config string
+		saw               Observed
+		problems          []string
+		want              helm.Values
+	}{
+		{name: "Identity", why: "What the schema does not declare is left out, and the rest stays.", config: `{}`,
+			saw: Observed{Credential: &Credential{Identity: identity}}, want: helm.Values{"clusterIdentity": map[string]any{"kind": "Secret", "name": "key"}}},
+		{name: "Written", why: "The identity is ours, even if the user or a default wrote one.", config: `{"clusterIdentity":{"name":"other","extra":1}}`,
+			saw: Observed{Credential: &Credential{Identity: identity}}, want: helm.Values{"clusterIdentity": map[string]any{"kind": "Secret", "name": "key"}}},
+		{name: "Broken", why: "Another problem with a value of ours is no reason to leave it out.", config: `{}`,
+			saw:      Observed{Credential: &Credential{Identity: kcm.ObjectReference{Kind: "Secret"}}},
+			problems: []string{"the value clusterIdentity.name, which Portico sets: must have at least 1 characters"}},
+		{name: "Document", why: "In a section that the user has begun, what we add is still ours.", config: `{"auth":{"configSecret":{"name":"mine"}}}`,
+			saw:  Observed{Credential: &Credential{Identity: identity}, Authentication: Document{Text: "a", Anonymous: true}},
+			want: helm.Values{"clusterIdentity": map[string]any{"kind": "Secret", "name": "key"}, "auth": map[string]any{"configSecret": map[string]any{"name": "dev-auth-config", "key": "config"}}}},
+		{name: "Misspelt", why: "The user's own misspelling beside it is one.", config: `{"auth":{"configSecrte":{}}}`,
+			saw:      Observed{Credential: &Credential{Identity: identity}, Authentication: Document{Text: "a"}},
+			problems: []string{`spec.config.auth.configSecrte: the chart has no such value; did you mean "configSecret"?`}},
+	}
+	for _, tc := range tests {
+		t.Run(tc.name, func(t *testing.T) {
+			d := &kcm.ClusterDeployment{ObjectMeta: metav1.ObjectMeta{Namespace: "team", Name: "dev"}, Spec: kcm.ClusterDeploymentSpec{Config: &kcm.JSON{Raw: []byte(tc.config)}}}
+			values, ours, err := Values(d, tc.saw)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := render(wantedRelease(d, chart, values), ours)
+			if diff := cmp.Diff(tc.problems, got.Problems); diff != "" {
+				t.Errorf("%s\nproblems (-want +got):\n%s", tc.why, diff)
+			}
+			if tc.want == nil {
+				return
+			}
+			if diff := cmp.Diff(tc.want, got.wanted.Values); diff != "" {
+				t.Errorf("%s\nvalues (-want +got):\n%s", tc.why, diff)
+			}
+		})
+	}
+}
+
 func TestValuesRefuses(t *testing.T) {
 	d := &kcm.ClusterDeployment{Spec: kcm.ClusterDeploymentSpec{Config: &kcm.JSON{Raw: []byte(`["a"]`)}}}
-	if _, _, err := Values(d, Observed{}, nil); !errors.Is(err, fleet.ErrInvalid) {
+	if _, _, err := Values(d, Observed{}); !errors.Is(err, fleet.ErrInvalid) {
 		t.Errorf("a list as spec.config gave the error %v; want one of kind ErrInvalid", err)
 	}
 }

@@ -1,8 +1,8 @@
 // Package management reconciles the Management kcm: which components does the management
 // cluster have, and what do they offer to clusters?
 //
-//	reads   Management, Release, ProviderTemplate, HelmChart, CustomResourceDefinition (its
-//	        metadata), Region, ClusterDeployment
+//	reads   Management, Release, ProviderTemplate, CustomResourceDefinition (its metadata),
+//	        Region, ClusterDeployment
 //	writes  Management.status, finalizer, and the label that puts it into backups
 //	never   a spec; never installs or removes a component: the components of this plane run
 //	        inside its own programs

@@ -8,8 +8,6 @@ import (
 	"strings"
 	"time"
 
-	fluxmeta "github.com/fluxcd/pkg/apis/meta"
-	sourcev1 "github.com/fluxcd/source-controller/api/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -17,7 +15,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	kcm "portico.dev/portico/api/kcm/v1beta1"
-	"portico.dev/portico/kube/control"
 )
 
 // Observed is what a decision about the Management rests on.
@@ -134,28 +131,8 @@ func (c *Controller) component(ctx context.Context, w wish) (Component, error) {
 	checked := t.Status.ObservedGeneration == t.Generation
 	out.Exists, out.Valid, out.Problem = true, checked && t.Status.Valid, t.Status.ValidationError
 	out.Providers, out.Contracts = t.Status.Providers, t.Status.CAPIContracts
-	if out.Open = !checked; checked && !out.Valid {
-		out.Open, err = c.fetching(ctx, t.Status.ChartRef)
-	}
-	return out, err
-}
-
-// fetching says whether the chart of a template is still on its way: nobody has said yet that
-// it cannot be fetched.
-func (c *Controller) fetching(ctx context.Context, ref *kcm.CrossNamespaceSourceReference) (bool, error) {
-	if ref == nil || ref.Kind != sourcev1.HelmChartKind {
-		return false, nil
-	}
-	var chart sourcev1.HelmChart
-	err := c.Kube.Get(ctx, client.ObjectKey{Namespace: ref.Namespace, Name: ref.Name}, &chart)
-	if apierrors.IsNotFound(err) {
-		return true, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("reading HelmChart %s/%s: %w", ref.Namespace, ref.Name, err)
-	}
-	ready := control.Find(chart.Status.Conditions, fluxmeta.ReadyCondition)
-	return ready == nil || ready.Status != metav1.ConditionFalse, nil
+	out.Open = !checked
+	return out, nil
 }
 
 // seeKinds looks at which kinds are there: those of providers, Cluster API's and our own.

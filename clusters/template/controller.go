@@ -133,7 +133,7 @@ func (c *controller) ensureSource(ctx context.Context, t Template, saw Observed)
 // ensureSchema keeps the chart's schema where forms and k0rdent's tools look for it.
 func (c *controller) ensureSchema(ctx context.Context, t Template, saw Observed) error {
 	name := t.GetTemplateStatus().SchemaConfigMapName
-	if name == "" {
+	if name == "" || saw.Chart == nil {
 		return nil
 	}
 	var have corev1.ConfigMap

@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"portico.dev/portico/fleet"
+	"portico.dev/portico/kube/control"
 )
 
 // sourceGroup is where Flux's source kinds live.
@@ -33,15 +34,22 @@ type Observed struct {
 
 // Source is how a source object stands.
 type Source struct {
-	Ready    bool
-	Message  string
-	Revision string
+	// Current says that its status is about its present spec.
+	Current bool
+	// Failed says that the last attempt at fetching failed, Message why.
+	Failed  bool
+	Message string
+	// Plain says that it is a ConfigMap or Secret: nothing has to be fetched.
+	Plain bool
 	// Spec is the object's, for comparing with what is wanted.
 	Spec       any
 	Artifact   *meta.Artifact
 	Generation int64
 	Conditions []metav1.Condition
 }
+
+// usable says whether there is content of the source's present spec, however old it may be.
+func (s Source) usable() bool { return s.Plain || s.Current && s.Artifact != nil }
 
 // observe reads the origin of the template's content and, if it is a chart, the chart.
 func (c *controller) observe(ctx context.Context, t Template) (Observed, error) {
@@ -54,7 +62,7 @@ func (c *controller) observe(ctx context.Context, t Template) (Observed, error) 
 	if saw.Source, err = c.source(ctx, saw.Origin); err != nil {
 		return saw, err
 	}
-	if t.GetHelmSpec() == nil || saw.Source == nil || saw.Source.Artifact == nil || !saw.Source.Ready {
+	if t.GetHelmSpec() == nil || saw.Source == nil || saw.Source.Plain || !saw.Source.usable() {
 		return saw, nil
 	}
 	if saw.Origin.kind != "HelmChart" {
@@ -95,12 +103,12 @@ func (c *controller) source(ctx context.Context, from origin) (*Source, error) {
 			return nil, fmt.Errorf("reading the status of %s %s: %w", from.kind, from.key, err)
 		}
 	}
-	s := &Source{Spec: obj.Object["spec"], Artifact: status.Artifact, Generation: status.ObservedGeneration, Conditions: status.Conditions}
-	for _, cond := range status.Conditions {
-		if cond.Type == "Ready" {
-			s.Message = cond.Message
-			s.Ready = cond.Status == metav1.ConditionTrue && status.ObservedGeneration == obj.GetGeneration()
-		}
+	s := &Source{
+		Current: status.ObservedGeneration == obj.GetGeneration(), Spec: obj.Object["spec"],
+		Artifact: status.Artifact, Generation: status.ObservedGeneration, Conditions: status.Conditions,
+	}
+	if ready := control.Find(status.Conditions, meta.ReadyCondition); ready != nil {
+		s.Failed, s.Message = s.Current && ready.Status == metav1.ConditionFalse, ready.Message
 	}
 	return s, nil
 }
@@ -112,7 +120,7 @@ func (c *controller) plainSource(ctx context.Context, from origin) (*Source, err
 	if err := c.kube.Get(ctx, from.key, obj); err != nil {
 		return nil, client.IgnoreNotFound(err)
 	}
-	return &Source{Ready: true}, nil
+	return &Source{Plain: true, Current: true}, nil
 }
 
 func (c *controller) chart(ctx context.Context, artifact *meta.Artifact) (*Chart, error) {

@@ -6,10 +6,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
-	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	kcm "portico.dev/portico/api/kcm/v1beta1"
@@ -40,8 +38,8 @@ func (c *controller) setup(mgr ctrl.Manager) error {
 	if err := mgr.GetFieldIndexer().IndexField(context.Background(), c.kind.empty(), byOrigin, index); err != nil {
 		return err
 	}
-	b := ctrl.NewControllerManagedBy(mgr).Named("clusters.template."+c.kind.name).
-		For(c.kind.empty(), builder.WithPredicates(predicate.GenerationChangedPredicate{}))
+	b := ctrl.NewControllerManagedBy(mgr).Named("clusters.template." + c.kind.name).
+		For(c.kind.empty())
 	for _, name := range c.sources() {
 		obj := &unstructured.Unstructured{}
 		obj.SetGroupVersionKind(sourceGroup.WithKind(name))

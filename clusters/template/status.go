@@ -1,16 +1,23 @@
 package template
 
 import (
+	"errors"
 	"fmt"
 
 	kcm "portico.dev/portico/api/kcm/v1beta1"
+	"portico.dev/portico/fleet"
 )
 
 // Judge folds what was observed into the template's status. It is pure, and total: whatever was
 // seen, the status says whether the template can be used and, if not, what to do.
+//
+// While the content is on its way nothing is said: neither that the template is valid nor what
+// is wrong, and observedGeneration does not move. What was valid of this generation stays so
+// meanwhile, since running clusters and services rest on it.
 func Judge(k kind, t Template, saw Observed) {
 	status := t.GetTemplateStatus()
-	*status = kcm.TemplateStatus{ObservedGeneration: t.GetGeneration()}
+	was := *status
+	*status = kcm.TemplateStatus{}
 	if saw.Origin.kind == "HelmChart" {
 		status.ChartRef = &kcm.CrossNamespaceSourceReference{Kind: "HelmChart", Name: saw.Origin.key.Name, Namespace: saw.Origin.key.Namespace}
 	}
@@ -18,12 +25,20 @@ func Judge(k kind, t Template, saw Observed) {
 		st.Status.SourceStatus = sourceStatus(saw)
 	}
 	err := verdict(k, t, saw)
-	status.Valid = err == nil
+	if errors.Is(err, fleet.ErrNotYet) {
+		if was.Valid && was.ObservedGeneration == t.GetGeneration() {
+			*status = was
+		}
+		return
+	}
+	status.ObservedGeneration, status.Valid = t.GetGeneration(), err == nil
 	if err != nil {
 		status.ValidationError = problem(err)
 	}
 }
 
+// verdict is what is wrong, nil if nothing is. It judges by what was fetched, whether or not
+// fetching it again has worked: that a registry does not answer for a while breaks no template.
 func verdict(k kind, t Template, saw Observed) error {
 	switch {
 	case saw.Problem != nil:
@@ -31,11 +46,11 @@ func verdict(k kind, t Template, saw Observed) error {
 	case saw.Source == nil && saw.Origin.made == nil:
 		return fmt.Errorf("%s %s does not exist: create it, or name another", saw.Origin.kind, saw.Origin.key)
 	case saw.Source == nil:
-		return fmt.Errorf("%s %s is being created", saw.Origin.kind, saw.Origin.key)
-	case !saw.Source.Ready && saw.Source.Message == "":
-		return fmt.Errorf("Source is not ready: %s %s has not been fetched yet", saw.Origin.kind, saw.Origin.key)
-	case !saw.Source.Ready:
+		return fmt.Errorf("%w: %s %s is being created", fleet.ErrNotYet, saw.Origin.kind, saw.Origin.key)
+	case !saw.Source.usable() && saw.Source.Failed:
 		return fmt.Errorf("Source is not ready: %s %s: %s", saw.Origin.kind, saw.Origin.key, saw.Source.Message)
+	case !saw.Source.usable():
+		return fmt.Errorf("%w: %s %s has not been fetched yet", fleet.ErrNotYet, saw.Origin.kind, saw.Origin.key)
 	case saw.Chart == nil:
 		return k.judge(t, Chart{})
 	}

@@ -1,8 +1,9 @@
 // Package remote reaches child clusters: it turns the kubeconfig that the management cluster
 // holds for one into a client that is kept for as long as the kubeconfig is the same.
 //
-//	reads   Secret <cluster>-kubeconfig (Cluster API's convention), <cluster>-sveltos-kubeconfig
-//	        or the one that a SveltosCluster names (adopted clusters)
+//	reads   SveltosCluster (adopted clusters), and the Secret that it names, by default
+//	        <cluster>-sveltos-kubeconfig; else Secret <cluster>-kubeconfig (Cluster API's
+//	        convention)
 //	writes  nothing
 //
 // Every cluster has its own connections and its own bound on requests, so that one which is

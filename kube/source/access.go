@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/fluxcd/pkg/apis/meta"
 	sourcev1 "github.com/fluxcd/source-controller/api/v1"
@@ -130,9 +131,13 @@ func registryHost(name string) string {
 	return host
 }
 
-// roundTripper makes the way to a server. The caller closes its idle connections.
+// idle is how long a connection that nobody uses is kept.
+const idle = 30 * time.Second
+
+// roundTripper makes the way to a server. Each look makes its own, so its connections have to
+// end by themselves where nobody closes them.
 func roundTripper(conf *tls.Config, proxy *url.URL) *http.Transport {
-	t := &http.Transport{TLSClientConfig: conf, Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true}
+	t := &http.Transport{TLSClientConfig: conf, Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, IdleConnTimeout: idle}
 	if proxy != nil {
 		t.Proxy = http.ProxyURL(proxy)
 	}

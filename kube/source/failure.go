@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"syscall"
+	"time"
 
 	"github.com/fluxcd/pkg/apis/meta"
 	sourcev1 "github.com/fluxcd/source-controller/api/v1"
@@ -89,6 +90,9 @@ func explainTLS(err error) string {
 		return fmt.Sprintf("the server's certificate is not for %q", host.Host)
 	}
 	if invalid := (x509.CertificateInvalidError{}); errors.As(err, &invalid) {
+		if invalid.Reason == x509.Expired && invalid.Cert != nil { // Go's own words name the present time
+			return fmt.Sprintf("the server's certificate is valid from %s to %s only", invalid.Cert.NotBefore.UTC().Format(time.RFC3339), invalid.Cert.NotAfter.UTC().Format(time.RFC3339))
+		}
 		return fmt.Sprintf("the server's certificate is not valid: %s", invalid.Error())
 	}
 	if unknown := (x509.UnknownAuthorityError{}); errors.As(err, &unknown) {

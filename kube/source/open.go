@@ -10,6 +10,7 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
+	"time"
 
 	"github.com/fluxcd/pkg/apis/meta"
 
@@ -26,8 +27,11 @@ type Reader struct {
 	HTTP *http.Client
 }
 
-// maxArtifact bounds an artifact that is read whole.
-const maxArtifact = 256 << 20
+// maxArtifact bounds an artifact that is read whole, and reading how long that may take.
+const (
+	maxArtifact = 256 << 20
+	reading     = time.Minute
+)
 
 // Open returns the artifact's content, which has the artifact's digest. It returns
 // fleet.ErrNotYet where there is no artifact, or where it was just replaced by a newer one.
@@ -52,6 +56,8 @@ func (r Reader) read(ctx context.Context, artifact *meta.Artifact) ([]byte, erro
 			return r.local(name)
 		}
 	}
+	ctx, cancel := context.WithTimeout(ctx, reading)
+	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, artifact.URL, nil)
 	if err != nil {
 		return nil, err
