@@ -1,6 +1,7 @@
 package install_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -12,9 +13,9 @@ import (
 	"portico.dev/portico/kube/kubetest"
 )
 
-// Cluster API replaces machines when another template is named: one that could be changed would
-// leave them as they are, and nobody would see why.
-func TestTemplatesAreImmutable(t *testing.T) {
+// templated starts a server with the plane's policies and two templates.
+func templated(t *testing.T) (kube client.Client, machine, empty *unstructured.Unstructured) {
+	t.Helper()
 	cluster := kubetest.Start(t, "deploy/crds")
 	kube, err := client.New(cluster.Config, client.Options{})
 	if err != nil {
@@ -24,14 +25,10 @@ func TestTemplatesAreImmutable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, o := range objects {
-		if o.GetKind() == "Namespace" || strings.HasPrefix(o.GetKind(), "ValidatingAdmissionPolicy") {
-			if err := kube.Create(t.Context(), o); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	decoded, err := install.Decode([]byte(`
+	objects = slices.DeleteFunc(objects, func(o *unstructured.Unstructured) bool {
+		return !strings.HasPrefix(o.GetKind(), "ValidatingAdmissionPolicy")
+	})
+	templates, err := install.Decode([]byte(`
 apiVersion: infrastructure.cluster.x-k8s.io/v1alpha1
 kind: LocalMachineTemplate
 metadata: {name: big, namespace: default}
@@ -45,12 +42,18 @@ spec: {template: {metadata: {labels: {a: b}}}}
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, o := range decoded {
+	for _, o := range slices.Concat(objects, templates) {
 		if err := kube.Create(t.Context(), o); err != nil {
 			t.Fatal(err)
 		}
 	}
-	machine, empty := decoded[0], decoded[1]
+	return kube, templates[0], templates[1]
+}
+
+// Cluster API replaces machines when another template is named: one that could be changed would
+// leave them as they are, and nobody would see why.
+func TestTemplatesAreImmutable(t *testing.T) {
+	kube, machine, empty := templated(t)
 	try := func(o *unstructured.Unstructured, change func(*unstructured.Unstructured), opts ...client.UpdateOption) error {
 		now := o.DeepCopy()
 		change(now)

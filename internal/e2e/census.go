@@ -58,12 +58,16 @@ func (c *census) sorted() Census {
 
 // Host is what is on this machine as far as we may see it: processes with the marker of the
 // planes' programs and all that is not our own family, mounts, network namespaces, links,
-// addresses, routes, packet filters, machines' control groups, and the files of the data folder.
+// addresses, routes, packet filters, whether the host forwards, machines' control groups, and the
+// files of the data folder.
 func Host(ctx context.Context, data string) (Census, error) {
 	var c census
 	c.processes()
 	c.add("mount", mounts()...)
 	c.add("network namespace", below("/run/netns/*")...)
+	c.add("mark of a way out", below("/run/portico-egress-*")...)
+	forward, _ := os.ReadFile("/proc/sys/net/ipv4/ip_forward")
+	c.add("net.ipv4.ip_forward", string(forward))
 	c.namespaces()
 	if err := c.network(); err != nil {
 		return nil, err

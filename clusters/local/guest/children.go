@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -32,7 +33,7 @@ func newChildren() *children {
 }
 
 // start runs a command whose output goes to log. The channel tells how it ended.
-func (c *children) start(argv []string, log *os.File) (pid int, exit <-chan syscall.WaitStatus, err error) {
+func (c *children) start(argv []string, log *os.File, more ...string) (pid int, exit <-chan syscall.WaitStatus, err error) {
 	null, err := os.Open(os.DevNull)
 	if err != nil {
 		return 0, nil, err
@@ -43,7 +44,7 @@ func (c *children) start(argv []string, log *os.File) (pid int, exit <-chan sysc
 	defer c.mu.Unlock()
 	pid, err = syscall.ForkExec(argv[0], argv, &syscall.ProcAttr{
 		Dir:   "/",
-		Env:   environment,
+		Env:   slices.Concat(environment, more),
 		Files: []uintptr{null.Fd(), log.Fd(), log.Fd()},
 		Sys:   &syscall.SysProcAttr{Setsid: true},
 	})

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // Files of a machine's folder, relative to it.
@@ -49,6 +50,8 @@ type Config struct {
 	ClusterDomain string `json:"clusterDomain"`
 	// Nameservers resolve names outside the cluster; a machine without way out has none.
 	Nameservers []netip.Addr `json:"nameservers,omitempty"`
+	// Proxy is how containerd reaches registries, if not by itself.
+	Proxy Proxy `json:"proxy,omitzero"`
 	// CPUs and MemoryMiB are the machine's size; zero means the host's.
 	CPUs      int `json:"cpus,omitempty"`
 	MemoryMiB int `json:"memoryMiB,omitempty"`
@@ -62,6 +65,45 @@ type Config struct {
 	LibexecDir string `json:"libexecDir"`
 	// ImagesDir is the host's OCI layout of bundled images; empty means none.
 	ImagesDir string `json:"imagesDir,omitempty"`
+}
+
+// Proxy says which requests go to a proxy, in the form of the variables HTTP_PROXY, HTTPS_PROXY
+// and NO_PROXY. Nothing of a cluster's own goes there, whatever it says.
+type Proxy struct {
+	HTTP  string `json:"http,omitempty"`
+	HTTPS string `json:"https,omitempty"`
+	None  string `json:"none,omitempty"`
+}
+
+// proxyEnvironment is empty without a proxy.
+func proxyEnvironment(c Config) []string {
+	p := c.Proxy
+	if p.HTTP == "" && p.HTTPS == "" {
+		return nil
+	}
+	none := []string{
+		"localhost", "127.0.0.1", netip.PrefixFrom(c.IP, 24).Masked().String(), c.ClusterCIDR.String(), c.ServiceCIDR.String(),
+		".svc", "." + c.ClusterDomain,
+	}
+	if p.None != "" {
+		none = append([]string{p.None}, none...)
+	}
+	var out []string
+	for _, v := range [][2]string{{"HTTP_PROXY", p.HTTP}, {"HTTPS_PROXY", p.HTTPS}, {"NO_PROXY", strings.Join(none, ",")}} {
+		if v[1] != "" {
+			out = append(out, v[0]+"="+v[1])
+		}
+	}
+	return out
+}
+
+// resolvConf is the machine's /etc/resolv.conf.
+func resolvConf(c Config) string {
+	var out strings.Builder
+	for _, n := range c.Nameservers {
+		fmt.Fprintf(&out, "nameserver %s\n", n)
+	}
+	return out.String()
 }
 
 // load reads the configuration of the machine in dir.

@@ -36,6 +36,7 @@ const (
 	kubeletFile    = "/etc/kubernetes/kubelet.json"
 	kubeProxyFile  = "/etc/kubernetes/kube-proxy.json"
 	nftFile        = "/etc/portico.nft"
+	resolvFile     = "/etc/resolv.conf"
 	kubeletPKI     = "/var/lib/kubelet/pki"
 )
 
@@ -63,6 +64,7 @@ func render(c Config, snapshotter string) map[string]string {
 		kubeletFile:    text(kubeletConfig(c)),
 		kubeProxyFile:  text(kubeProxyConfig(c)),
 		nftFile:        nftRules(c),
+		resolvFile:     resolvConf(c),
 		filepath.Join(cniConfDir, "10-portico.conflist"):   text(cniConfig(c)),
 		filepath.Join(hostsDir, BundledHost, "hosts.toml"): hostsTOML,
 		filepath.Join(hostsDir, "_default", "hosts.toml"):  mirrorTOML,
@@ -102,15 +104,16 @@ func (n *node) programs() []program {
 		"--node-labels=" + labels(n.NodeLabels),
 	}
 	proxy := []string{inKube, "kube-proxy", "--config=" + kubeProxyFile}
+	environment := proxyEnvironment(n.Config)
 	return []program{
-		{"containerd", containerd, n.files[containerdFile], always},
-		{"kubelet", kubelet, strings.Join(kubelet, " ") + n.files[kubeletFile], func(ctx context.Context) error {
+		{"containerd", containerd, environment, n.files[containerdFile] + strings.Join(environment, "\n"), always},
+		{"kubelet", kubelet, nil, strings.Join(kubelet, " ") + n.files[kubeletFile], func(ctx context.Context) error {
 			if err := dropExpired(filepath.Join(kubeletPKI, "kubelet-client-current.pem")); err != nil {
 				return err
 			}
 			return listening(criSocket)(ctx)
 		}},
-		{"kube-proxy", proxy, n.proxyKubeconfig + n.files[kubeProxyFile], always},
+		{"kube-proxy", proxy, nil, n.proxyKubeconfig + n.files[kubeProxyFile], always},
 	}
 }
 

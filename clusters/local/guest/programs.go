@@ -25,6 +25,8 @@ var environment = []string{
 type program struct {
 	name string
 	argv []string
+	// environment is what it has beyond what all have.
+	environment []string
 	// inputs are what the program reads once: it is restarted when they change.
 	inputs string
 	// ready returns when the program may start.
@@ -133,7 +135,7 @@ func (p *programs) runOnce(ctx context.Context, prog program) error {
 		return err
 	}
 	defer out.Close()
-	pid, exit, err := p.children.start(prog.argv, out)
+	pid, exit, err := p.children.start(prog.argv, out, prog.environment...)
 	if err != nil {
 		return err
 	}

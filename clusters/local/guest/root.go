@@ -29,10 +29,12 @@ const (
 // mount, and the libraries they need.
 var fromHost = []string{"/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"}
 
-// etcFromHost are files that those programs read. The rest of the host's /etc is its own affair.
+// etcFromHost are files that those programs read. The rest of the host's /etc is its own affair;
+// beside the certificates of authorities there often lie the host's private keys.
 var etcFromHost = []string{
 	"alternatives", "ca-certificates", "ethertypes", "group", "iproute2", "ld.so.cache", "ld.so.conf", "ld.so.conf.d",
-	"localtime", "mime.types", "netconfig", "nsswitch.conf", "passwd", "pki", "protocols", "rpc", "services", "ssl",
+	"localtime", "mime.types", "netconfig", "nsswitch.conf", "passwd", "pki/ca-trust", "pki/tls/certs", "protocols",
+	"rpc", "services", "ssl/certs", "ssl/openssl.cnf",
 }
 
 // buildRoot gives the machine a file system of its own and makes it the root. What pods write
@@ -122,13 +124,15 @@ func (t tree) own(dir string, c Config) error {
 			return err
 		}
 	}
-	for from, to := range map[string]string{ConfigDir: inConfig, LogDir: inLog} {
-		if err := os.MkdirAll(t.at(to), 0o755); err != nil {
-			return err
-		}
-		if err := unix.Mount(filepath.Join(dir, from), t.at(to), "", unix.MS_BIND, ""); err != nil {
-			return fmt.Errorf("mounting %s: %w", from, err)
-		}
+	// Read-only, since the host's root believes what stands there about the machine.
+	if err := t.bind(filepath.Join(dir, ConfigDir), inConfig); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(t.at(inLog), 0o755); err != nil {
+		return err
+	}
+	if err := unix.Mount(filepath.Join(dir, LogDir), t.at(inLog), "", unix.MS_BIND, ""); err != nil {
+		return fmt.Errorf("mounting %s: %w", LogDir, err)
 	}
 	return nil
 }
@@ -166,14 +170,9 @@ func (t tree) etc(c Config) error {
 			return err
 		}
 	}
-	var resolv strings.Builder
-	for _, n := range c.Nameservers {
-		fmt.Fprintf(&resolv, "nameserver %s\n", n)
-	}
 	files := map[string]string{
-		"etc/hostname":    c.NodeName + "\n",
-		"etc/hosts":       fmt.Sprintf("127.0.0.1 localhost\n%s %s\n", c.IP, c.NodeName),
-		"etc/resolv.conf": resolv.String(),
+		"etc/hostname": c.NodeName + "\n",
+		"etc/hosts":    fmt.Sprintf("127.0.0.1 localhost\n%s %s\n", c.IP, c.NodeName),
 		// kubelet and cAdvisor tell nodes apart by it: it must not be the host's.
 		"etc/machine-id": machineID(c.ID) + "\n",
 	}

@@ -3,6 +3,7 @@ package localcluster
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
@@ -60,23 +61,33 @@ func (c *Controller) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	if err := control.PatchStatus(ctx, c.Kube, &l, now); err != nil {
 		return reconcile.Result{}, err
 	}
-	return control.Result(fleet.Done(), done.Err)
+	return control.Result(next(done), done.Err)
+}
+
+// next looks again after a while where there is no way out: nothing tells us when there can be one.
+func next(done Outcome) fleet.Next {
+	if done.Egress.Problem != "" {
+		return fleet.Wait("this computer to let clusters out", 5*time.Minute)
+	}
+	return fleet.Done()
 }
 
 // act does the steps in order and stops at the first that fails.
 func (c *Controller) act(ctx context.Context, l *infra.LocalCluster, plan Plan) Outcome {
+	var done Outcome
 	for _, step := range plan {
 		if step.Do != EnsureNetwork && step.Do != Wait && step.Do != Stop {
 			log.FromContext(ctx).Info(step.String())
 		}
-		if err := c.do(ctx, l, step); err != nil {
-			return Outcome{Failed: step.Do, Err: err}
+		if done.Err = c.do(ctx, l, step, &done); done.Err != nil {
+			done.Failed = step.Do
+			break
 		}
 	}
-	return Outcome{}
+	return done
 }
 
-func (c *Controller) do(ctx context.Context, l *infra.LocalCluster, step Step) error {
+func (c *Controller) do(ctx context.Context, l *infra.LocalCluster, step Step, done *Outcome) error {
 	switch step.Do {
 	case AddFinalizer:
 		return control.EnsureFinalizer(ctx, c.Kube, l, infra.LocalClusterFinalizer)
@@ -89,7 +100,8 @@ func (c *Controller) do(ctx context.Context, l *infra.LocalCluster, step Step) e
 		if !ok {
 			return fmt.Errorf("%w: endpoint %s is not one of ours", fleet.ErrInvalid, l.Spec.ControlPlaneEndpoint.Host)
 		}
-		_, err := c.Network.EnsureCluster(ctx, network.Cluster{ID: ID(l), Index: int(n), Egress: c.Egress})
+		made, err := c.Network.EnsureCluster(ctx, network.Cluster{ID: ID(l), Index: int(n), Egress: c.Egress})
+		done.Egress = egressOf(c.Egress, made)
 		return err
 	case RemoveNetwork:
 		return c.Network.RemoveCluster(ctx, ID(l))

@@ -27,6 +27,7 @@ func (c *Controller) SetupWithManager(mgr manager.Manager) error {
 		For(&infra.LocalCluster{}).
 		Watches(&clusterv1.Cluster{}, handler.EnqueueRequestsFromMapFunc(ofCluster), builder.WithPredicates(pauseChanged())).
 		Watches(&cp.HostedControlPlane{}, handler.EnqueueRequestsFromMapFunc(c.ofControlPlane), builder.WithPredicates(answered())).
+		Watches(&infra.LocalCluster{}, handler.EnqueueRequestsFromMapFunc(c.ofGone), builder.WithPredicates(onlyDeletions())).
 		Watches(&infra.LocalMachine{}, handler.EnqueueRequestsFromMapFunc(c.ofMachine), builder.WithPredicates(onlyDeletions())).
 		WithOptions(controller.Options{MaxConcurrentReconciles: 1}).
 		Complete(c)
@@ -70,6 +71,22 @@ func answered() predicate.Predicate {
 		DeleteFunc:  func(event.DeleteEvent) bool { return false },
 		GenericFunc: func(event.GenericEvent) bool { return false },
 	}
+}
+
+// ofGone maps a LocalCluster that is gone to those without a network: they may have found every
+// address taken.
+func (c *Controller) ofGone(ctx context.Context, _ client.Object) []reconcile.Request {
+	var all infra.LocalClusterList
+	if err := c.Kube.List(ctx, &all); err != nil {
+		return nil
+	}
+	var out []reconcile.Request
+	for i := range all.Items {
+		if l := &all.Items[i]; !l.HasNetwork() {
+			out = append(out, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(l)})
+		}
+	}
+	return out
 }
 
 // ofMachine maps a machine that is gone to the LocalClusters that may wait for it.

@@ -39,7 +39,8 @@ func TakenOnHost(id string) (indexes, ports []int32, err error) {
 		}
 	}
 	for _, file := range []string{"tcp", "tcp6"} {
-		more, err := listening(filepath.Join("/proc/net", file))
+		// Not /proc/net, which is what the main thread sees, whichever namespace that is in.
+		more, err := listening(filepath.Join("/proc/thread-self/net", file))
 		if err != nil {
 			return nil, nil, err
 		}

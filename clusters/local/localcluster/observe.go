@@ -22,6 +22,8 @@ type Observed struct {
 	// Owned says whether Cluster API made a Cluster the owner.
 	Owned  bool `json:"owned,omitempty"`
 	Paused bool `json:"paused,omitempty"`
+	// Settled says whether anybody may have been told of the endpoint already.
+	Settled bool `json:"settled,omitempty"`
 	// Unanswered says whether the control plane is one of ours and has never answered yet.
 	Unanswered bool `json:"unanswered,omitempty"`
 	// Machines are the names of LocalMachines that are left.
@@ -44,7 +46,7 @@ func (c *Controller) observe(ctx context.Context, l *infra.LocalCluster) (Observ
 	if !l.DeletionTimestamp.IsZero() {
 		return saw, c.observeLeft(ctx, l, &saw)
 	}
-	if saw.Owned && l.Spec.ControlPlaneEndpoint.Port == 0 {
+	if saw.Owned && (l.Spec.ControlPlaneEndpoint.Port == 0 || isolated(l) && !saw.Settled) {
 		return saw, c.observeTaken(ctx, l, &saw)
 	}
 	return saw, nil
@@ -65,6 +67,7 @@ func (c *Controller) observeOwner(ctx context.Context, l *infra.LocalCluster, sa
 	}
 	saw.Owned = true
 	saw.Paused = saw.Paused || (cluster.Spec.Paused != nil && *cluster.Spec.Paused)
+	saw.Settled = l.HasNetwork() || cluster.Spec.ControlPlaneEndpoint.Port != 0
 	if l.Status.Initialization.Done() {
 		return nil
 	}

@@ -36,13 +36,14 @@ type Step struct {
 
 // String is the step as a line of a plan.
 func (s Step) String() string {
-	switch {
-	case s.Do == Allocate:
-		return fmt.Sprintf("%s %s:%d", s.Do, s.Endpoint.Host, s.Endpoint.Port)
-	case s.Why != "":
-		return string(s.Do) + ": " + s.Why
+	out := string(s.Do)
+	if s.Do == Allocate {
+		out += fmt.Sprintf(" %s:%d", s.Endpoint.Host, s.Endpoint.Port)
 	}
-	return string(s.Do)
+	if s.Why != "" {
+		out += ": " + s.Why
+	}
+	return out
 }
 
 // Plan is what to do now, in this order.
@@ -71,12 +72,12 @@ func Decide(l *infra.LocalCluster, saw Observed) Plan {
 		plan = append(plan, Step{Do: AddFinalizer})
 	}
 	endpoint := l.Spec.ControlPlaneEndpoint
-	if endpoint.Port == 0 {
+	if why := lost(l, saw); endpoint.Port == 0 || why != "" {
 		var ok bool
 		if endpoint, ok = allocate(l, saw); !ok {
-			return append(plan, Step{Do: Stop, Why: "every network from 10.213.1.0/24 to 10.213.254.0/24 is taken: delete a cluster first"})
+			return append(plan, Step{Do: Stop, Why: full(l)})
 		}
-		plan = append(plan, Step{Do: Allocate, Endpoint: endpoint})
+		plan = append(plan, Step{Do: Allocate, Why: why, Endpoint: endpoint})
 	}
 	if isolated(l) {
 		if _, ok := index(endpoint); !ok {
@@ -85,6 +86,23 @@ func Decide(l *infra.LocalCluster, saw Observed) Plan {
 		plan = append(plan, Step{Do: EnsureNetwork})
 	}
 	return plan
+}
+
+// lost says why a cluster needs another network than the one that was recorded for it: before it was
+// made, somebody else on this computer took it. One that the cluster has had stays its own, since
+// certificates and machines bear its addresses.
+func lost(l *infra.LocalCluster, saw Observed) string {
+	if n, ok := indexOf(l); ok && isolated(l) && !saw.Settled && slices.Contains(saw.Indexes, n) {
+		return "somebody else took " + l.Spec.ControlPlaneEndpoint.Host
+	}
+	return ""
+}
+
+func full(l *infra.LocalCluster) string {
+	if !isolated(l) {
+		return fmt.Sprintf("every port from %d to %d is taken: delete a cluster first", firstPort, lastPort)
+	}
+	return "every network from 10.213.1.0/24 to 10.213.254.0/24 is taken: delete a cluster first"
 }
 
 // decideDelete waits for the machines, whose namespaces are plugged into the network.

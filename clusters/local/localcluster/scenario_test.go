@@ -16,14 +16,15 @@ type outcome struct {
 	Failed  Verb   `json:"failed,omitempty"`
 	Error   string `json:"error,omitempty"`
 	Invalid bool   `json:"invalid,omitempty"`
+	Egress  Egress `json:"egress,omitzero"`
 }
 
 func (o outcome) value() Outcome {
 	switch {
 	case o.Error == "":
-		return Outcome{}
+		return Outcome{Egress: o.Egress}
 	case o.Invalid:
-		return Outcome{Failed: o.Failed, Err: fmt.Errorf("%w: %s", fleet.ErrInvalid, o.Error)}
+		return Outcome{Failed: o.Failed, Err: fmt.Errorf("%w: %s", fleet.ErrInvalid, o.Error), Egress: o.Egress}
 	}
 	return Outcome{Failed: o.Failed, Err: fmt.Errorf("%s", o.Error)}
 }

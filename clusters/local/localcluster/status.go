@@ -35,6 +35,24 @@ type Outcome struct {
 	// Failed is the verb that did not succeed, empty if all did.
 	Failed Verb
 	Err    error
+	// Egress is what came of the way out of the network.
+	Egress Egress
+}
+
+// Egress is how a cluster's way out stands.
+type Egress struct {
+	// Wanted says whether the cluster shall have one.
+	Wanted bool `json:"wanted,omitempty"`
+	// Problem is why it has none nevertheless.
+	Problem string `json:"problem,omitempty"`
+}
+
+func egressOf(wanted bool, made network.Network) Egress {
+	out := Egress{Wanted: wanted}
+	if made.NoWayOut != nil {
+		out.Problem = fleet.Sentence(made.NoWayOut)
+	}
+	return out
 }
 
 // Status is the fold of what was seen and done.
@@ -63,7 +81,8 @@ func Status(l *infra.LocalCluster, saw Observed, plan Plan, done Outcome) infra.
 		s.Network = networkOf(l, plan)
 		provision(&s, saw)
 	}
-	s.Conditions = control.Fold(l.Status.Conditions, at, net, ready, deleting, paused)
+	facts := append(egressReady(l, plan, done), net, ready, deleting, paused)
+	s.Conditions = control.Fold(l.Status.Conditions, at, facts...)
 	return s
 }
 
@@ -89,6 +108,25 @@ func networkReady(plan Plan, done Outcome) metav1.Condition {
 		return control.False(kind, ReasonWaiting, "Waiting for "+why(plan, Wait))
 	}
 	return control.True(kind, ReasonProvisioned, "")
+}
+
+// egressReady is no part of Ready: a cluster without a way out has what is bundled, and works. A
+// pass that did not come as far leaves what was.
+func egressReady(l *infra.LocalCluster, plan Plan, done Outcome) []metav1.Condition {
+	const kind = infra.EgressReadyCondition
+	made := slices.ContainsFunc(plan, func(s Step) bool { return s.Do == EnsureNetwork })
+	was := control.Find(l.Status.Conditions, kind)
+	switch {
+	case !made || done.Err != nil:
+		if was != nil {
+			return []metav1.Condition{*was}
+		}
+	case done.Egress.Problem != "":
+		return []metav1.Condition{control.False(kind, ReasonFailed, "The cluster works and has no way out; images come from the bundle alone: "+done.Egress.Problem)}
+	case done.Egress.Wanted:
+		return []metav1.Condition{control.True(kind, ReasonProvisioned, "")}
+	}
+	return nil
 }
 
 func removing(plan Plan, done Outcome) metav1.Condition {

@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	infra "portico.dev/portico/api/local/infrastructure/v1alpha1"
+	"portico.dev/portico/clusters/local/guest"
 	"portico.dev/portico/clusters/local/machine"
 	"portico.dev/portico/clusters/local/virtual"
 	"portico.dev/portico/fleet"
@@ -70,7 +71,9 @@ type Controller struct {
 	Refusal string
 	// Nameservers resolve names outside the clusters; empty if the clusters have no way out.
 	Nameservers []netip.Addr
-	Clock       fleet.Clock
+	// Proxy is how machines reach registries, if not by themselves.
+	Proxy guest.Proxy
+	Clock fleet.Clock
 
 	grants grants
 	// simulating keeps the last machine of a cluster from ending the simulation that a new

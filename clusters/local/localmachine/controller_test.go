@@ -20,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
+	cp "portico.dev/portico/api/local/controlplane/v1alpha1"
 	infra "portico.dev/portico/api/local/infrastructure/v1alpha1"
 	"portico.dev/portico/clusters/local/virtual"
 	"portico.dev/portico/kube/control"
@@ -76,7 +77,7 @@ type plane struct {
 func newPlane(t *testing.T) *plane {
 	t.Helper()
 	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, infra.AddToScheme, clusterv1.AddToScheme} {
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, infra.AddToScheme, cp.AddToScheme, clusterv1.AddToScheme} {
 		must(t, add(scheme))
 	}
 	c := shared.Cluster(t)
@@ -285,4 +286,39 @@ func TestDeletionWithoutCluster(t *testing.T) {
 	must(t, p.kube.Create(t.Context(), m))
 	must(t, p.kube.Delete(t.Context(), m))
 	await(p, &infra.LocalMachineList{}, m, nil)
+}
+
+// A machine is what it was made as: another one is another object, of another template.
+func TestImmutable(t *testing.T) {
+	p := newPlane(t)
+	m := &infra.LocalMachine{ObjectMeta: metav1.ObjectMeta{Namespace: p.namespace, Name: "m"}}
+	m.Spec = infra.LocalMachineSpec{Kind: infra.MachineReal, CPUs: 2, Memory: resource.MustParse("2Gi")}
+	must(t, p.kube.Create(t.Context(), m))
+	for _, tc := range []struct {
+		name   string
+		change func(*infra.LocalMachineSpec)
+		fails  bool
+	}{
+		{"CPUs", func(s *infra.LocalMachineSpec) { s.CPUs = 3 }, true},
+		{"Memory", func(s *infra.LocalMachineSpec) { s.Memory = resource.MustParse("3Gi") }, true},
+		{"NodeLabels", func(s *infra.LocalMachineSpec) { s.NodeLabels = map[string]string{"example.com/pool": "a"} }, true},
+		{"Kind", func(s *infra.LocalMachineSpec) { s.Kind = infra.MachineVirtual }, true},
+		{"ProviderID", func(s *infra.LocalMachineSpec) { s.ProviderID = "portico://m" }, false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			now := m.DeepCopy()
+			tc.change(&now.Spec)
+			if err := p.kube.Patch(t.Context(), now, client.MergeFrom(m)); apierrors.IsInvalid(err) != tc.fails || err != nil && !tc.fails {
+				t.Errorf("changing it: %v; want it refused: %t", err, tc.fails)
+			}
+		})
+	}
+	local := &infra.LocalCluster{ObjectMeta: metav1.ObjectMeta{Namespace: p.namespace, Name: "c"}}
+	local.Spec.Network = infra.NetworkHost
+	must(t, p.kube.Create(t.Context(), local))
+	now := local.DeepCopy()
+	now.Spec.Network = infra.NetworkIsolated
+	if err := p.kube.Patch(t.Context(), now, client.MergeFrom(local)); !apierrors.IsInvalid(err) {
+		t.Errorf("changing the network of a cluster: %v; want it refused", err)
+	}
 }

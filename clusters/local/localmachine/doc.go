@@ -1,7 +1,7 @@
 // Package localmachine reconciles LocalMachines: the machines of clusters on this computer.
 //
-//	reads   LocalMachine, Machine, Cluster, LocalCluster; the Secrets <cluster>-bootstrap,
-//	        <cluster>-ca and <cluster>-kubeconfig
+//	reads   LocalMachine, Machine, Cluster, LocalCluster, HostedControlPlane (its version); the
+//	        Secret with the bootstrap data, <cluster>-ca and <cluster>-kubeconfig
 //	writes  LocalMachine.spec.providerID (as Cluster API's contract wants it), status and
 //	        finalizer; real machines by package machine; the nodes of virtual ones, and their
 //	        simulation, by package virtual

@@ -113,7 +113,7 @@ func subnet(cluster string, number int) (netip.Prefix, error) {
 		return netip.Prefix{}, fmt.Errorf("%w: pod range %q: expected an IPv4 CIDR such as 10.244.0.0/16", fleet.ErrInvalid, cluster)
 	}
 	if all.Bits() > podBits || number >= 1<<(podBits-all.Bits()) {
-		return netip.Prefix{}, fmt.Errorf("%w: pod range %s has no room for another machine: each takes a /%d", fleet.ErrInvalid, cluster, podBits)
+		return netip.Prefix{}, fmt.Errorf("%w: pod range %s has no room for another machine, each of which takes a /%d: delete a machine first", fleet.ErrInvalid, cluster, podBits)
 	}
 	return netip.PrefixFrom(plus(all.Masked().Addr(), uint32(number)<<(32-podBits)), podBits), nil
 }

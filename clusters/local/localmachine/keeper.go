@@ -31,6 +31,8 @@ type Keeper struct {
 	ring     func(types.NamespacedName)
 	clock    fleet.Clock
 	setbacks *setback.Book[string]
+	// again is the pause after a wait that failed.
+	again time.Duration
 
 	mu      sync.Mutex
 	watched map[string]context.CancelFunc
@@ -39,7 +41,10 @@ type Keeper struct {
 // NewKeeper returns a Keeper that watches nothing yet: State adopts. It rings with the key of
 // a machine that ended, and again when it may be started.
 func NewKeeper(host Host, ring func(types.NamespacedName), clock fleet.Clock) *Keeper {
-	return &Keeper{host: host, ring: ring, clock: clock, setbacks: setback.New[string](clock), watched: map[string]context.CancelFunc{}}
+	return &Keeper{
+		host: host, ring: ring, clock: clock, setbacks: setback.New[string](clock), again: 10 * time.Second,
+		watched: map[string]context.CancelFunc{},
+	}
 }
 
 // State implements Machines.
@@ -102,15 +107,19 @@ func (k *Keeper) watch(key types.NamespacedName, id string) {
 	k.watched[id] = cancel
 	begun := k.clock()
 	go func() {
-		err := k.host.Wait(ctx, id)
+		for k.host.Wait(ctx, id) != nil {
+			// Whether the machine runs is not known. To ring would have it asked again at once.
+			select {
+			case <-ctx.Done():
+				return // we were told to look away
+			case <-time.After(k.again):
+			}
+		}
 		if ctx.Err() != nil {
-			return // we were told to look away
+			return
 		}
 		k.forget(id)
-		var pause time.Duration
-		if err == nil {
-			pause = k.setbacks.Ended(id, k.clock().Sub(begun))
-		}
+		pause := k.setbacks.Ended(id, k.clock().Sub(begun))
 		k.ring(key)
 		if pause > 0 {
 			time.AfterFunc(pause, func() { k.ring(key) })

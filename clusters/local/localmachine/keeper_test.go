@@ -20,6 +20,8 @@ type host struct {
 	mu      sync.Mutex
 	running map[string]chan struct{}
 	starts  int
+	// broken is how many waits fail at once, waits how many there were.
+	broken, waits int
 }
 
 func (h *host) Ensure(_ context.Context, s machine.Spec) (machine.Status, error) {
@@ -43,7 +45,12 @@ func (h *host) Find(id string) (process.Process, bool, error) {
 func (h *host) Wait(ctx context.Context, id string) error {
 	h.mu.Lock()
 	ended, ok := h.running[id]
+	h.waits++
+	broken := h.waits <= h.broken
 	h.mu.Unlock()
+	if broken {
+		return errors.New("too many open files")
+	}
 	if !ok {
 		return nil
 	}
@@ -151,6 +158,31 @@ func TestKeepsEnding(t *testing.T) {
 	if h.starts != 2 {
 		t.Errorf("%d starts after the pause, want 2", h.starts)
 	}
+}
+
+// A wait that fails says nothing about the machine: it must neither ring for ever nor fall silent.
+func TestWaitFails(t *testing.T) {
+	k, h, _, rings := keep(t, true)
+	h.broken, k.again = 3, time.Millisecond
+	if _, err := k.State(t.Context(), keyA, "a"); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+		h.mu.Lock()
+		waits := h.waits
+		h.mu.Unlock()
+		if waits > h.broken {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("it does not wait any more")
+		}
+	}
+	if len(rings) > 0 {
+		t.Error("it rang although the machine runs")
+	}
+	h.end("a")
+	rang(t, rings)
 }
 
 func TestRemovedDoesNotRing(t *testing.T) {

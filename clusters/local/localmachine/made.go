@@ -19,7 +19,7 @@ func (c *Controller) spec(m *infra.LocalMachine, saw Observed) (machine.Spec, er
 	}
 	s := machine.Spec{
 		ID: ID(m), ClusterID: saw.Cluster.ID, NodeName: m.Name, IP: g.IP, PodCIDR: g.Pods,
-		ClusterDomain: saw.data.ClusterDomain, Nameservers: c.Nameservers,
+		ClusterDomain: saw.data.ClusterDomain, Nameservers: c.Nameservers, Proxy: c.Proxy,
 		CPUs: int(m.Spec.CPUs), MemoryMiB: int(m.Spec.Memory.Value() >> 20),
 		NodeLabels: m.Spec.NodeLabels, ProviderID: providerID(m), Files: files,
 		KubeBinary: saw.program, LibexecDir: c.Libexec, ImagesDir: c.Images,

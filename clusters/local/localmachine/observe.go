@@ -13,6 +13,7 @@ import (
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	cp "portico.dev/portico/api/local/controlplane/v1alpha1"
 	infra "portico.dev/portico/api/local/infrastructure/v1alpha1"
 	"portico.dev/portico/clusters/bootstrap"
 	"portico.dev/portico/clusters/local/localcluster"
@@ -63,9 +64,14 @@ type Cluster struct {
 	Network infra.NetworkMode `json:"network,omitempty"`
 	Index   int32             `json:"index,omitempty"`
 	Gateway string            `json:"gateway,omitempty"`
+	// Version is what the API server says it has; empty if it never answered or is not ours.
+	Version string `json:"version,omitempty"`
 }
 
-var machineKind = schema.GroupKind{Group: clusterv1.GroupVersion.Group, Kind: "Machine"}
+var (
+	machineKind = schema.GroupKind{Group: clusterv1.GroupVersion.Group, Kind: "Machine"}
+	clusterKind = schema.GroupKind{Group: clusterv1.GroupVersion.Group, Kind: "Cluster"}
+)
 
 // observe looks at everything once. Deletion looks at nothing but the pause.
 func (c *Controller) observe(ctx context.Context, m *infra.LocalMachine) (Observed, error) {
@@ -73,7 +79,17 @@ func (c *Controller) observe(ctx context.Context, m *infra.LocalMachine) (Observ
 	if err := c.observeOwner(ctx, m, &saw); err != nil {
 		return saw, err
 	}
-	if saw.Paused || !m.DeletionTimestamp.IsZero() || saw.Machine == nil || saw.Cluster == nil || !saw.Cluster.Provisioned {
+	if saw.Paused || !m.DeletionTimestamp.IsZero() {
+		return saw, nil
+	}
+	if isReal(m) {
+		// First, since a machine that runs does so whatever else is missing.
+		var err error
+		if saw.State, err = c.Machines.State(ctx, client.ObjectKeyFromObject(m), ID(m)); err != nil {
+			return saw, fmt.Errorf("looking at machine %s: %w", ID(m), err)
+		}
+	}
+	if saw.Machine == nil || saw.Cluster == nil || !saw.Cluster.Provisioned {
 		return saw, nil
 	}
 	if !isReal(m) {
@@ -118,6 +134,9 @@ func (c *Controller) observeCluster(ctx context.Context, key types.NamespacedNam
 	saw.Paused = saw.Paused || (cluster.Spec.Paused != nil && *cluster.Spec.Paused)
 	up := cluster.Status.Initialization.ControlPlaneInitialized
 	saw.Cluster = &Cluster{Name: cluster.Name, ControlPlane: up != nil && *up}
+	if err := c.observeVersion(ctx, &cluster, saw); err != nil {
+		return err
+	}
 	ref := cluster.Spec.InfrastructureRef
 	if ref.Kind != "LocalCluster" || ref.APIGroup != infra.GroupVersion.Group {
 		return nil
@@ -136,6 +155,21 @@ func (c *Controller) observeCluster(ctx context.Context, key types.NamespacedNam
 	return nil
 }
 
+// observeVersion asks the control plane how far it is, if it is one of ours.
+func (c *Controller) observeVersion(ctx context.Context, cluster *clusterv1.Cluster, saw *Observed) error {
+	ref := cluster.Spec.ControlPlaneRef
+	if ref.Kind != "HostedControlPlane" || ref.APIGroup != cp.GroupVersion.Group {
+		return nil
+	}
+	var hosted cp.HostedControlPlane
+	err := c.Kube.Get(ctx, types.NamespacedName{Namespace: cluster.Namespace, Name: ref.Name}, &hosted)
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("reading HostedControlPlane %s: %w", ref.Name, err)
+	}
+	saw.Cluster.Version = hosted.Status.Version
+	return nil
+}
+
 func (c *Controller) observeKubeconfig(ctx context.Context, m *infra.LocalMachine, saw *Observed) error {
 	if !saw.Cluster.ControlPlane {
 		return nil
@@ -146,14 +180,10 @@ func (c *Controller) observeKubeconfig(ctx context.Context, m *infra.LocalMachin
 }
 
 func (c *Controller) observeReal(ctx context.Context, m *infra.LocalMachine, saw *Observed) error {
-	var err error
-	if saw.State, err = c.Machines.State(ctx, client.ObjectKeyFromObject(m), ID(m)); err != nil {
-		return fmt.Errorf("looking at machine %s: %w", ID(m), err)
-	}
 	if saw.Machine.Bootstrap == "" {
 		return nil
 	}
-	err = c.observeWanted(ctx, m, saw)
+	err := c.observeWanted(ctx, m, saw)
 	if errors.Is(err, fleet.ErrInvalid) {
 		saw.Problem = fleet.Sentence(err)
 		return nil

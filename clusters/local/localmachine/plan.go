@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"k8s.io/apimachinery/pkg/util/version"
+
 	infra "portico.dev/portico/api/local/infrastructure/v1alpha1"
 )
 
@@ -89,12 +91,29 @@ func missing(m *infra.LocalMachine, saw Observed) string {
 	switch {
 	case isReal(m) && saw.Machine.Bootstrap == "":
 		return "Cluster API to name the machine's bootstrap data"
+	case !m.Status.Initialization.Done() && newer(saw.Machine.Version, saw.Cluster.Version):
+		return "the control plane to reach " + saw.Machine.Version
 	case !isReal(m) && !saw.Cluster.ControlPlane:
 		return "the control plane to answer for the first time"
 	case saw.Missing != "":
 		return "Secret " + saw.Missing + " to be written by the control plane provider"
 	}
 	return ""
+}
+
+// newer says whether a new machine would be newer than its API server, which Kubernetes does not
+// support: in an upgrade the control plane goes first. Nothing is known of one that has never
+// answered, and the first machines are made at the same time as it.
+func newer(machine, server string) bool {
+	if server == "" {
+		return false
+	}
+	want, err := version.ParseSemantic(machine)
+	if err != nil {
+		return false // whoever looks for its program says what is wrong
+	}
+	have, err := version.ParseSemantic(server)
+	return err == nil && have.LessThan(want)
 }
 
 // decideRecords writes down what the machine is made from before it is made.

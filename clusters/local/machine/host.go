@@ -67,7 +67,7 @@ func (h Host) Ensure(ctx context.Context, s Spec) (Status, error) {
 		return Status{}, err
 	}
 	if running {
-		return Status{Process: p}, tell(p, changed)
+		return Status{Process: p}, h.tell(p, changed)
 	}
 	return h.start(s, namespace)
 }
@@ -80,11 +80,19 @@ func (h Host) ensureGroup(ctx context.Context, s Spec, running bool) error {
 		return err
 	}
 	if !running {
-		if err := group.Remove(ctx); err != nil {
+		if err := removeGroup(ctx, group); err != nil {
 			return err
 		}
 	}
 	return group.Ensure(cgroup.Limits{CPUs: s.CPUs, MemoryMiB: s.MemoryMiB})
+}
+
+// removeGroup gives up after a while: a process that hangs in the kernel cannot be killed, and
+// whoever called us has other machines to look after.
+func removeGroup(ctx context.Context, group cgroup.Group) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	return group.Remove(ctx)
 }
 
 // start runs the machine's first process.
@@ -117,12 +125,31 @@ func (h Host) ensureNetwork(ctx context.Context, s Spec) (string, error) {
 }
 
 // tell lets a running machine know that its configuration changed, if it has to act on it.
-func tell(p process.Process, changed []string) error {
+func (h Host) tell(p process.Process, changed []string) error {
 	if !slices.Contains(changed, guest.MachineFile) && !slices.Contains(changed, guest.KubeProxyKubeconfig) {
 		return nil
 	}
-	if err := unix.Kill(p.PID, unix.SIGHUP); err != nil && !errors.Is(err, unix.ESRCH) {
+	if err := h.signal(p, unix.SIGHUP); err != nil {
 		return fmt.Errorf("telling %s of its new configuration: %w", p.Name, err)
+	}
+	return nil
+}
+
+// signal reaches p or nobody: its number may have become another's since p was found.
+func (h Host) signal(p process.Process, s unix.Signal) error {
+	fd, err := unix.PidfdOpen(p.PID, 0)
+	if errors.Is(err, unix.ESRCH) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	if !h.Processes.Alive(p) {
+		return nil
+	}
+	if err := unix.PidfdSendSignal(fd, s, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
+		return err
 	}
 	return nil
 }
@@ -158,9 +185,7 @@ func (h Host) Remove(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
-	if err := group.Remove(ctx); err != nil {
+	if err := removeGroup(ctx, group); err != nil {
 		return err
 	}
 	if err := h.removeNetwork(ctx, id); err != nil {

@@ -4,13 +4,17 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -34,6 +38,7 @@ func TestMachines(t *testing.T) {
 	}{
 		{"nodes become ready with the wanted size", nodesBecomeReady},
 		{"a machine that runs is adopted", machineIsAdopted},
+		{"a machine sees no secret of the host, and cannot say what it is", machineIsApart},
 		{"pods reach each other by name, and the API server reaches them", podsReachEachOther},
 		{"logs and exec", logsAndExec},
 		{"a claim is bound and its data survives the pod", dataSurvives},
@@ -97,6 +102,25 @@ func machineIsAdopted(t *testing.T, c *cluster) {
 	c.must(err)
 	if diff := cmp.Diff([]string{c.spec(0).ID, c.spec(1).ID}, ids); diff != "" {
 		t.Errorf("machines (-want +got):\n%s", diff)
+	}
+}
+
+func machineIsApart(t *testing.T, c *cluster) {
+	s := c.spec(0)
+	inside := fmt.Sprintf("/proc/%d/root", c.pidOf(s.ID, "kubelet"))
+	for _, secret := range []string{"/etc/ssl/private", "/etc/pki/tls/private", "/etc/shadow", "/etc/ssh"} {
+		if _, err := os.Stat(inside + secret); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("the machine has the host's %s (%v)", secret, err)
+		}
+	}
+	if _, err := os.Stat("/etc/ssl/certs"); err == nil {
+		if _, err := os.Stat(inside + "/etc/ssl/certs"); err != nil {
+			t.Errorf("programs in the machine trust no authority: %v", err)
+		}
+	}
+	err := os.WriteFile(inside+"/portico/config/machine.json", []byte("{}"), 0o600)
+	if !errors.Is(err, unix.EROFS) {
+		t.Errorf("writing the machine's own description from inside: %v; want it refused, since the host believes it", err)
 	}
 }
 
@@ -274,12 +298,12 @@ func (c *cluster) exec(ctx context.Context, pod string, command ...string) (stri
 	if err != nil {
 		return "", err
 	}
-	var out bytes.Buffer
-	err = executor.StreamWithContext(ctx, remotecommand.StreamOptions{Stdout: &out, Stderr: &out})
+	var out, talk bytes.Buffer // the two are written at the same time
+	err = executor.StreamWithContext(ctx, remotecommand.StreamOptions{Stdout: &out, Stderr: &talk})
 	if err != nil {
-		return "", fmt.Errorf("%s in %s: %w: %s", command, pod, err, out.String())
+		return "", fmt.Errorf("%s in %s: %w: %s%s", command, pod, err, out.String(), talk.String())
 	}
-	return out.String(), nil
+	return out.String() + talk.String(), nil
 }
 
 // proxy sends a request through the API server.

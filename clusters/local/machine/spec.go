@@ -27,6 +27,8 @@ type Spec struct {
 	ClusterDomain string
 	// Nameservers resolve other names; useful only if the cluster has a way out.
 	Nameservers []netip.Addr
+	// Proxy is how the machine reaches registries, if not by itself.
+	Proxy guest.Proxy
 	// CPUs and MemoryMiB bound the machine; zero means the host's.
 	CPUs, MemoryMiB int
 	// NodeLabels are put on the Node when it registers; ProviderID is its spec.providerID.
@@ -85,6 +87,7 @@ func (s Spec) files() (map[string][]byte, error) {
 		ClusterDNS:    s.ClusterDNS,
 		ClusterDomain: s.ClusterDomain,
 		Nameservers:   s.Nameservers,
+		Proxy:         s.Proxy,
 		CPUs:          s.CPUs,
 		MemoryMiB:     s.MemoryMiB,
 		NodeLabels:    s.NodeLabels,

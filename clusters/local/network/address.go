@@ -40,6 +40,8 @@ type Network struct {
 	HostIP netip.Addr
 	// ServerIP is the address of the API server; it is also the machines' gateway.
 	ServerIP netip.Addr
+	// NoWayOut is why a cluster that shall have a way out has none.
+	NoWayOut error
 }
 
 // ID returns the identity of the cluster that a LocalCluster stands for.

@@ -16,7 +16,11 @@ import (
 
 // Host is the computer that the networks are made on. Its methods may be called by many
 // goroutines at once for different clusters.
-type Host struct{}
+type Host struct {
+	// Open are addresses of the host itself, beside those on their networks, that clusters with a way
+	// out may ask: where its name server is, or its proxy.
+	Open []netip.AddrPort
+}
 
 // EnsureCluster makes the cluster's network, or completes it.
 func (h Host) EnsureCluster(ctx context.Context, c Cluster) (Network, error) {
@@ -29,7 +33,7 @@ func (h Host) EnsureCluster(ctx context.Context, c Cluster) (Network, error) {
 		func() error { return h.ensureNamespace(namespacePrefix + c.ID) },
 		func() error { return h.ensureBridge(c, n) },
 		func() error { return h.ensureUplink(c, n) },
-		func() error { return h.ensureEgress(ctx, c, n) },
+		func() error { return h.settleEgress(ctx, c, &n) },
 	}
 	for _, step := range steps {
 		if err := ctx.Err(); err != nil {
@@ -59,7 +63,7 @@ func (h Host) checkFree(c Cluster, n Network) error {
 			return fmt.Errorf("finding the link of address %s: %w", ip, err)
 		}
 		if name := link.Attrs().Name; name != linkPrefix+c.ID {
-			return fmt.Errorf("network %s is in use by the host's link %s: choose another index", n.Prefix, name)
+			return fmt.Errorf("network %s is in use by the host's link %s: remove its address there", n.Prefix, name)
 		}
 	}
 	return nil
@@ -133,7 +137,7 @@ func (h Host) RemoveCluster(ctx context.Context, id string) error {
 	if err := h.removeNamespace(namespacePrefix + id); err != nil {
 		return err
 	}
-	return h.removeEgress(ctx, id)
+	return h.closeEgress(ctx, id)
 }
 
 // List returns the identities of the clusters of which anything exists, sorted.

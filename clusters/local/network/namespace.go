@@ -96,12 +96,18 @@ func setSysctls(ns netns.NsHandle, values map[string]string) error {
 }
 
 // onOwnThread runs f on a thread that ends with it, so that no other goroutine gets to run in
-// the namespace that f enters.
+// the namespace that f enters. The main thread would not end: Go parks it, and it would keep the
+// namespace until the process ends. It is held meanwhile, so that f is run by another.
 func onOwnThread(f func() error) error {
 	done := make(chan error, 1)
 	go func() {
-		runtime.LockOSThread() // and never unlocked: that is what ends the thread
-		done <- f()
+		runtime.LockOSThread()
+		if unix.Gettid() == unix.Getpid() {
+			done <- onOwnThread(f)
+			runtime.UnlockOSThread()
+			return
+		}
+		done <- f() // and never unlocked: that is what ends the thread
 	}()
 	return <-done
 }

@@ -28,6 +28,10 @@ func TestMain(m *testing.M) {
 		_ = create(context.Background(), cluster(id))
 		return
 	}
+	if id := os.Getenv(crashingOpen); id != "" {
+		openAndClose(id)
+		return
+	}
 	os.Exit(m.Run())
 }
 
@@ -277,32 +281,6 @@ func routes(t *testing.T, c network.Cluster) string {
 	}
 	slices.SortFunc(lines, func(a, b string) int { return strings.Compare(b, a) })
 	return strings.Join(lines, ", ")
-}
-
-func TestEgressOpensAndCloses(t *testing.T) {
-	if _, err := exec.LookPath("nft"); err != nil {
-		t.Skip("nft is not installed")
-	}
-	forward, err := os.ReadFile("/proc/sys/net/ipv4/ip_forward")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.WriteFile("/proc/sys/net/ipv4/ip_forward", forward, 0o644) })
-	c := cluster(newID(t))
-	table := func() bool { return exec.Command("nft", "list", "table", "ip", "portico-"+c.ID).Run() == nil }
-	for _, open := range []bool{true, true, false, false, true} {
-		c.Egress = open
-		if err := create(t.Context(), c); err != nil {
-			t.Fatal(err)
-		}
-		if table() != open {
-			t.Errorf("Egress is %v, the host's packet filter table is there: %v", open, table())
-		}
-	}
-	remove(t, c)
-	if table() {
-		t.Error("the removed network left its packet filter table")
-	}
 }
 
 func TestNetworkInUse(t *testing.T) {

@@ -39,7 +39,6 @@ type LocalClusterSpec struct {
 	// Network is Isolated for a network namespace of the cluster's own, or Host for the
 	// loopback address of the computer. It cannot be changed.
 	// +kubebuilder:default=Isolated
-	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="network is immutable: create a new cluster to change it"
 	// +optional
 	Network NetworkMode `json:"network,omitempty"`
 }
@@ -97,6 +96,7 @@ type LocalCluster struct {
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
 	// Spec is the wish.
+	// +kubebuilder:validation:XValidation:rule="has(self.network) == has(oldSelf.network) && (!has(self.network) || self.network == oldSelf.network)",message="network is immutable: create a new cluster to change it"
 	// +optional
 	Spec LocalClusterSpec `json:"spec,omitempty,omitzero"`
 	// Status is what was observed.
