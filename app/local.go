@@ -38,7 +38,8 @@ func (p *plane) infrastructure(
 	sweeper.ControlPlanes = controlPlanes
 	return errors.Join(
 		(&localcluster.Controller{
-			Kube: kube, Live: live, Network: networks, Taken: localcluster.TakenOnHost, Egress: out.Open, Clock: clock,
+			Kube: kube, Live: live, Network: networks, Taken: localcluster.TakenOnHost, Egress: out.Open,
+			Refusal: p.networkRefusal(), Clock: clock,
 		}).SetupWithManager(mgr),
 		(&localmachine.Controller{
 			Kube: kube, Live: live, Machines: keeper, Simulations: pretend, Programs: programs,
@@ -81,6 +82,14 @@ func (e *embedded) images() string {
 		return ""
 	}
 	return e.bin.images()
+}
+
+// networkRefusal says why clusters cannot have a network of their own here, and what to do.
+func (e *embedded) networkRefusal() string {
+	if e.env.UID != 0 {
+		return "a network of its own needs root: run portico up as root, or use machines of kind Virtual only"
+	}
+	return ""
 }
 
 // refusal says why real machines cannot be made here, and what to do.

@@ -31,6 +31,11 @@ func TestOrder(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(before, config.Started), []byte(head+"listen: 127.0.0.1:4000\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	elsewhere := write(t, t.TempDir(), head+"data: "+before+"\n")
+	home := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(home, "portico", config.Started), 0o700); err != nil { // a folder cannot be read
+		t.Fatal(err)
+	}
 	tests := []struct {
 		name, why string
 		from      config.Sources
@@ -39,6 +44,8 @@ func TestOrder(t *testing.T) {
 		{"Default", "Nothing is said: the documented default holds.", config.Sources{Data: t.TempDir(), Getenv: env(nil)}, "127.0.0.1:7443"},
 		{"Before", "A plane keeps its address.", config.Sources{Data: before, Getenv: env(nil)}, "127.0.0.1:4000"},
 		{"File", "The file in the data folder is found without a flag.", config.Sources{Data: data, Getenv: env(nil)}, "127.0.0.1:1000"},
+		{"FolderFromFile", "The file names the folder: the plane of that one keeps its address, and no other folder is asked.",
+			config.Sources{File: elsewhere, UID: 1, Getenv: env(map[string]string{"XDG_STATE_HOME": home})}, "127.0.0.1:4000"},
 		{"FolderFromEnvironment", "PORTICO_DATA names the folder, whose file then counts.", config.Sources{Getenv: env(map[string]string{"PORTICO_DATA": data})}, "127.0.0.1:1000"},
 		{"Environment", "The environment wins over the file.", config.Sources{Data: data, Getenv: env(map[string]string{"PORTICO_LISTEN": "127.0.0.1:2000"})}, "127.0.0.1:2000"},
 		{"Flag", "A flag wins over everything.", config.Sources{Data: data, Listen: "127.0.0.1:3000", Getenv: env(map[string]string{"PORTICO_LISTEN": "127.0.0.1:2000"})}, "127.0.0.1:3000"},

@@ -25,9 +25,8 @@ type Sources struct {
 func Load(from Sources) (Config, error) {
 	c := Default(from.UID, from.Getenv)
 	c.Data = first(from.Data, from.Getenv("PORTICO_DATA"), c.Data)
-	if err := c.listenAsBefore(); err != nil {
-		return Config{}, err
-	}
+	listen := c.Listen
+	c.Listen = "" // so that we see whether the file has one
 	file := from.File
 	if file == "" {
 		file = filepath.Join(c.Data, File)
@@ -37,7 +36,11 @@ func Load(from Sources) (Config, error) {
 		return Config{}, fmt.Errorf("reading configuration %s: %w", file, err)
 	}
 	c.Data = first(from.Data, from.Getenv("PORTICO_DATA"), c.Data)
-	c.Listen = first(from.Listen, from.Getenv("PORTICO_LISTEN"), c.Listen)
+	before, err := listenedBefore(c.Data)
+	if err != nil {
+		return Config{}, err
+	}
+	c.Listen = first(from.Listen, from.Getenv("PORTICO_LISTEN"), c.Listen, before, listen)
 	if c.Data, err = filepath.Abs(c.Data); err != nil {
 		return Config{}, fmt.Errorf("locating the data folder: %w", err)
 	}
@@ -47,26 +50,26 @@ func Load(from Sources) (Config, error) {
 	return c, nil
 }
 
-// listenAsBefore takes over the address of the plane that was started in the data folder, so that
+// listenedBefore is the address of the plane that was started in the data folder: it stays, so that
 // nobody has to repeat the flag, and kubeconfigs stay good. Nothing else in that file counts: one
 // of another version must not keep a command from saying so.
-func (c *Config) listenAsBefore() error {
-	file := filepath.Join(c.Data, Started)
+func listenedBefore(data string) (string, error) {
+	file := filepath.Join(data, Started)
 	b, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+		return "", nil
 	}
 	if err != nil {
-		return fmt.Errorf("reading %s: %w", file, err)
+		return "", fmt.Errorf("reading %s: %w", file, err)
 	}
 	var before struct {
 		Listen any `json:"listen"`
 	}
-	if yaml.Unmarshal(b, &before) == nil {
-		listen, _ := before.Listen.(string)
-		c.Listen = first(listen, c.Listen)
+	if yaml.Unmarshal(b, &before) != nil {
+		return "", nil
 	}
-	return nil
+	listen, _ := before.Listen.(string)
+	return listen, nil
 }
 
 func (c *Config) read(file string) error {

@@ -90,8 +90,12 @@ func (r registry) serveBlob(w http.ResponseWriter, req *http.Request, of name, d
 
 func (r registry) serveFile(w http.ResponseWriter, req *http.Request, d descriptor) {
 	f, err := r.layout.files.Open(blobPath(d.Digest))
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		refuse(w, http.StatusNotFound, "BLOB_UNKNOWN", "no such blob: "+d.Digest)
+		return
+	case err != nil:
+		refuse(w, http.StatusInternalServerError, "UNKNOWN", "reading the layout: "+err.Error())
 		return
 	}
 	defer f.Close()

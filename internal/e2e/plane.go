@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"k8s.io/client-go/rest"
@@ -36,6 +37,8 @@ type Plane struct {
 	Talk io.Writer
 	// Args are further flags of every command.
 	Args []string
+	// As is the user who runs it, nil for the one who runs the test.
+	As *syscall.Credential
 }
 
 // NewPlane chooses free ports for a plane in the folder. Nothing is started.
@@ -88,20 +91,25 @@ type Result struct {
 // Portico runs bin/portico on the plane. A command that fails is no error here: see Code.
 func (p *Plane) Portico(ctx context.Context, args ...string) (Result, error) {
 	args = append(append([]string{"--data", p.Data, "--listen", p.Listen}, p.Args...), args...)
-	return Run(ctx, p.Bin.File("portico"), args...)
+	cmd := exec.CommandContext(ctx, p.Bin.File("portico"), args...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: p.As}
+	return run(ctx, cmd)
 }
 
 // Run runs a program to its end. Only one that could not be run is an error.
 func Run(ctx context.Context, program string, args ...string) (Result, error) {
+	return run(ctx, exec.CommandContext(ctx, program, args...))
+}
+
+func run(ctx context.Context, cmd *exec.Cmd) (Result, error) {
 	var out, talk bytes.Buffer
-	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Stdout, cmd.Stderr = &out, &talk
 	began := time.Now()
 	err := cmd.Run()
 	r := Result{Out: out.String(), Talk: talk.String(), Code: cmd.ProcessState.ExitCode(), Took: time.Since(began)}
 	var exit *exec.ExitError
 	if err != nil && (!errors.As(err, &exit) || ctx.Err() != nil) {
-		return r, fmt.Errorf("running %s %s: %w: %s", filepath.Base(program), strings.Join(args, " "), errors.Join(err, ctx.Err()), r.Talk)
+		return r, fmt.Errorf("running %s %s: %w: %s", filepath.Base(cmd.Path), strings.Join(cmd.Args[1:], " "), errors.Join(err, ctx.Err()), r.Talk)
 	}
 	return r, nil
 }

@@ -116,6 +116,14 @@ func (s *stage) up() {
 	took, err := s.Up(ctx)
 	s.must(err)
 	s.t.Logf("portico up took %.1fs", took.Seconds())
+	s.connect()
+}
+
+// connect becomes the administrator of a plane that is up.
+func (s *stage) connect() {
+	s.t.Helper()
+	ctx := s.limited()
+	var err error
 	s.config, err = s.Config(ctx)
 	s.must(err)
 	s.kube, err = s.Client(ctx)

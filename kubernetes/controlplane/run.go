@@ -104,10 +104,32 @@ func startKubernetes(t *together, c v1alpha1.ControlPlaneConfiguration, etcdServ
 	if !c.Scheduler.Disabled {
 		t.start("kube-scheduler", func(ctx context.Context) error { return runScheduler(ctx, schedulerFlags(c)) })
 	}
-	// Starting leaves garbage that an idle cluster would take hours to collect.
-	settled := time.AfterFunc(settleWithin, debug.FreeOSMemory)
-	defer settled.Stop()
+	go handBack(t.ctx)
 	return t.wait(served)
+}
+
+// handBack gives memory back to the system that starting, and the first services after it, leave
+// behind as garbage: an idle cluster would take hours to collect it. Later it does so now and then,
+// for a busy day leaves garbage as well.
+func handBack(ctx context.Context) {
+	const rest = 10 * time.Minute
+	for _, pause := range []time.Duration{settleWithin, 2 * settleWithin} {
+		if !collect(ctx, pause) {
+			return
+		}
+	}
+	for collect(ctx, rest) {
+	}
+}
+
+func collect(ctx context.Context, after time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(after):
+		debug.FreeOSMemory()
+		return true
+	}
 }
 
 // tune comes before everything that allocates.

@@ -89,6 +89,10 @@ func publish(fresh, dir string) error {
 		moves = append(moves, filepath.Join(blobs, b.Name()))
 	}
 	for _, name := range append(moves, "oci-layout", "index.json") {
+		// The library writes blobs for its user alone, and others may run what was built here.
+		if err := os.Chmod(filepath.Join(fresh, name), 0o644); err != nil {
+			return err
+		}
 		if err := os.Rename(filepath.Join(fresh, name), filepath.Join(dir, name)); err != nil {
 			return err
 		}

@@ -81,6 +81,11 @@ func TestWriteReplacesInPlace(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	for _, b := range blobs {
+		if info, err := b.Info(); err != nil || info.Mode().Perm() != 0o644 {
+			t.Errorf("blob %s: %v, %v; other users have to be able to read it", b.Name(), info.Mode(), err)
+		}
+	}
 	if len(blobs) != 3 {
 		t.Errorf("%d blobs are left, want 3: a manifest, a config and a layer", len(blobs))
 	}

@@ -38,7 +38,9 @@ type Controller struct {
 	Taken func(id string) (indexes, ports []int32, err error)
 	// Egress lets machines and pods reach what this computer reaches.
 	Egress bool
-	Clock  fleet.Clock
+	// Refusal says why no network can be made on this computer, and what to do; empty if one can.
+	Refusal string
+	Clock   fleet.Clock
 }
 
 // Reconcile observes, decides, acts, and writes the status once.

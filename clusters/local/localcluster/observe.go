@@ -32,6 +32,8 @@ type Observed struct {
 	// computer. They are looked at only to allocate.
 	Indexes []int32 `json:"indexes,omitempty"`
 	Ports   []int32 `json:"ports,omitempty"`
+	// Refusal says why this computer cannot make networks, and what to do; empty if it can.
+	Refusal string `json:"refusal,omitempty"`
 	// Network is whether the network of package network exists; only deletion asks.
 	Network bool `json:"network,omitempty"`
 }
@@ -39,7 +41,7 @@ type Observed struct {
 var clusterKind = schema.GroupKind{Group: clusterv1.GroupVersion.Group, Kind: "Cluster"}
 
 func (c *Controller) observe(ctx context.Context, l *infra.LocalCluster) (Observed, error) {
-	saw := Observed{Now: c.Clock()}
+	saw := Observed{Now: c.Clock(), Refusal: c.Refusal}
 	if err := c.observeOwner(ctx, l, &saw); err != nil {
 		return saw, err
 	}

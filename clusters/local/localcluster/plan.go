@@ -66,6 +66,8 @@ func Decide(l *infra.LocalCluster, saw Observed) Plan {
 		return decideDelete(saw)
 	case !saw.Owned:
 		return Plan{{Do: Wait, Why: "Cluster API to make its Cluster the owner"}}
+	case isolated(l) && saw.Refusal != "":
+		return Plan{{Do: Stop, Why: saw.Refusal}}
 	}
 	var plan Plan
 	if !slices.Contains(l.Finalizers, infra.LocalClusterFinalizer) {
