@@ -63,12 +63,7 @@ func (e *embedded) managementConfig() configv1.ControlPlaneConfiguration {
 		Scheduler:         configv1.SchedulerConfiguration{Disabled: true},
 		Tuning:            configv1.TuningConfiguration{GOGC: int32(e.cfg.Management.GarbageCollection)},
 	}
-	c.APIServer.ExtraArgs = map[string]string{
-		"v": strconv.Itoa(e.cfg.Management.Verbosity),
-		// Its clients are few, and each keeps a cache of its own. A second one for each of some hundred
-		// kinds costs an idle plane half of its processor time, and memory.
-		"watch-cache": "false",
-	}
+	c.APIServer.ExtraArgs = map[string]string{"v": strconv.Itoa(e.cfg.Management.Verbosity)}
 	return controlplane.Default(c)
 }
 

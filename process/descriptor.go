@@ -17,11 +17,16 @@ type descriptor struct {
 
 // open returns the descriptor of p, nil if p has ended.
 func (t Table) open(p Process) (*descriptor, error) {
-	fd, err := unix.PidfdOpen(p.PID, unix.PIDFD_NONBLOCK)
+	fd, err := unix.PidfdOpen(p.PID, 0)
 	if errors.Is(err, unix.ESRCH) {
 		return nil, nil
 	}
 	if err != nil {
+		return nil, err
+	}
+	// Linux before 5.10 does not take this as a flag of the call above.
+	if err := unix.SetNonblock(fd, true); err != nil {
+		unix.Close(fd)
 		return nil, err
 	}
 	d := &descriptor{fd: fd, file: os.NewFile(uintptr(fd), "pidfd")}

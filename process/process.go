@@ -2,6 +2,7 @@ package process
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io/fs"
@@ -279,8 +280,8 @@ func (t Table) stop(ctx context.Context, p Process, grace time.Duration) error {
 	}
 	graceful, cancel := context.WithTimeout(ctx, grace)
 	defer cancel()
-	if d.await(graceful) == nil {
-		return nil
+	if err := d.await(graceful); err == nil || graceful.Err() == nil {
+		return err
 	}
 	if err := d.signal(unix.SIGKILL); err != nil {
 		return err
@@ -288,7 +289,7 @@ func (t Table) stop(ctx context.Context, p Process, grace time.Duration) error {
 	killed, cancel := context.WithTimeoutCause(ctx, killedWithin, fmt.Errorf("it was killed and has not ended within %s", killedWithin))
 	defer cancel()
 	if err := d.await(killed); err != nil {
-		return context.Cause(killed)
+		return cmp.Or(context.Cause(killed), err)
 	}
 	return nil
 }

@@ -62,16 +62,25 @@ func (c *Controller) seeAdopted(ctx context.Context, d *kcm.ClusterDeployment, s
 	return err
 }
 
+// stale says whether what a ServiceSet reports is about an older wish. Of other adapters than ours
+// k0rdent's contract asks neither for the condition nor for the generation in it.
+func stale(s *kcm.ServiceSet) bool {
+	reported := control.Find(s.Status.Conditions, kcm.ServicesInReadyStateCondition)
+	if ours := s.Labels[kcm.AdapterLabel] == kcm.AdapterBuiltIn; !ours && (reported == nil || reported.ObservedGeneration == 0) {
+		return false
+	}
+	return reported == nil || reported.ObservedGeneration != s.Generation
+}
+
 func (c *Controller) seeServiceSets(ctx context.Context, d *kcm.ClusterDeployment, saw *Observed) error {
 	var list kcm.ServiceSetList
 	if err := c.Kube.List(ctx, &list, client.InNamespace(d.Namespace), client.MatchingFields{byCluster: d.Name}); err != nil {
 		return fmt.Errorf("listing ServiceSets: %w", err)
 	}
 	for _, s := range list.Items {
-		reported := control.Find(s.Status.Conditions, kcm.ServicesInReadyStateCondition)
 		saw.ServiceSets = append(saw.ServiceSets, ServiceSet{
 			Name: s.Name, Deleting: !s.DeletionTimestamp.IsZero(), Wanted: s.Spec.Services, States: s.Status.Services,
-			Stale: reported == nil || reported.ObservedGeneration != s.Generation,
+			Stale: stale(&s),
 		})
 	}
 	slices.SortFunc(saw.ServiceSets, func(a, b ServiceSet) int { return strings.Compare(a.Name, b.Name) })

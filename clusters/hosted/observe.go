@@ -143,6 +143,10 @@ func (c *Controller) observeWanted(ctx context.Context, p *cp.HostedControlPlane
 	if saw.files, err = c.references(ctx, p); err == nil {
 		err = valid(instance(p, *saw))
 	}
+	// One that was made with such ranges lives with them.
+	if err == nil && !p.Status.Initialization.Done() {
+		err = apart(instance(p, *saw))
+	}
 	if errors.Is(err, fleet.ErrInvalid) {
 		saw.Problem = fleet.Sentence(err)
 		return nil

@@ -80,7 +80,7 @@ func valid(in Instance) error {
 	if errs := controlplane.Validate(cfg); len(errs) > 0 {
 		return fmt.Errorf("%w: %w", fleet.ErrInvalid, errs.ToAggregate())
 	}
-	return apart(in)
+	return nil
 }
 
 // apart says whether pods and services have addresses of their own. All local clusters with a

@@ -30,7 +30,8 @@ func TestValid(t *testing.T) {
 			if tc.host != "" {
 				cluster.Port = 6443
 			}
-			err := valid(instance(&p, Observed{Cluster: cluster}))
+			in := instance(&p, Observed{Cluster: cluster})
+			err := errors.Join(valid(in), apart(in))
 			if tc.says == "" {
 				if err != nil {
 					t.Errorf("%s\n%v", tc.why, err)

@@ -14,12 +14,22 @@ import (
 	"portico.dev/portico/api/config/v1alpha1"
 )
 
+// RefusedError says that a configuration is wrong, whatever becomes of the computer.
+type RefusedError struct{ Err error }
+
+// Error is that of what was found.
+func (e RefusedError) Error() string { return e.Err.Error() }
+
+// Unwrap is what was found.
+func (e RefusedError) Unwrap() error { return e.Err }
+
 // Check goes as far as a start can go without being heard: flags, and the files for auditing,
 // authentication and encryption. It writes into the folder of c what a start would write, a database
-// included, so c should have one of its own; the port of c stays free.
+// included, so c should have one of its own; the port of c stays free. What it has against c is a
+// RefusedError; other errors say that it could not look.
 func Check(ctx context.Context, c v1alpha1.ControlPlaneConfiguration, now func() time.Time) error {
 	if err := sameVersion(c); err != nil {
-		return err
+		return RefusedError{err}
 	}
 	unlock, err := lock(c.Dir)
 	if err != nil {
@@ -27,7 +37,7 @@ func Check(ctx context.Context, c v1alpha1.ControlPlaneConfiguration, now func()
 	}
 	defer unlock()
 	if c.APIServer.AuthenticationConfigFile, err = authentication(c); err != nil {
-		return err
+		return RefusedError{err}
 	}
 	certificates, err := openCertificates(c, now)
 	if err != nil {
@@ -44,27 +54,22 @@ func Check(ctx context.Context, c v1alpha1.ControlPlaneConfiguration, now func()
 	if err := prepareProcess(); err != nil {
 		return err
 	}
-	if err := checkAPIServer(ctx, c, etcd.server); err != nil {
-		return fmt.Errorf("checking kube-apiserver: %w", err)
-	}
-	if err := checkControllerManager(c); err != nil {
-		return fmt.Errorf("checking kube-controller-manager: %w", err)
-	}
-	if err := checkScheduler(c); err != nil {
-		return fmt.Errorf("checking kube-scheduler: %w", err)
-	}
-	return nil
-}
-
-func checkAPIServer(ctx context.Context, c v1alpha1.ControlPlaneConfiguration, etcdServer string) error {
 	// Upstream wants to hold a port.
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
 	defer listener.Close()
-	_, err = configureAPIServer(ctx, apiServerFlags(c, etcdServer), listener)
-	return err
+	if _, err := configureAPIServer(ctx, apiServerFlags(c, etcd.server), listener); err != nil {
+		return RefusedError{fmt.Errorf("checking kube-apiserver: %w", err)}
+	}
+	if err := checkControllerManager(c); err != nil {
+		return RefusedError{fmt.Errorf("checking kube-controller-manager: %w", err)}
+	}
+	if err := checkScheduler(c); err != nil {
+		return RefusedError{fmt.Errorf("checking kube-scheduler: %w", err)}
+	}
+	return nil
 }
 
 func checkControllerManager(c v1alpha1.ControlPlaneConfiguration) error {

@@ -74,7 +74,38 @@ func apiServerFlags(c v1alpha1.ControlPlaneConfiguration, etcdServer string) fla
 	if a, err := netip.ParseAddr(c.AdvertiseAddress); err == nil && a.IsLoopback() {
 		f["endpoint-reconciler-type"] = "none"
 	}
+	f["watch-cache-sizes"] = uncached(c)
 	return f.with(securityFlags(c.APIServer)).with(c.APIServer.ExtraArgs)
+}
+
+// uncached are the kinds that the API server keeps no copy of beside etcd's: each copy costs memory,
+// and a timer that wakes an idle cluster every second. They are kinds of which there are few objects
+// and that change seldom. Without the copy watches get no bookmarks, so whoever watches lists them
+// anew when etcd was compacted, every few minutes; that must not matter.
+func uncached(c v1alpha1.ControlPlaneConfiguration) string {
+	kinds := []string{
+		"apiservices.apiregistration.k8s.io", "certificatesigningrequests.certificates.k8s.io",
+		"csistoragecapacities.storage.k8s.io", "deviceclasses.resource.k8s.io", "flowschemas.flowcontrol.apiserver.k8s.io",
+		"ingressclasses.networking.k8s.io", "ipaddresses.networking.k8s.io", "limitranges",
+		"mutatingadmissionpolicies.admissionregistration.k8s.io",
+		"mutatingadmissionpolicybindings.admissionregistration.k8s.io", "podtemplates", "priorityclasses.scheduling.k8s.io",
+		"prioritylevelconfigurations.flowcontrol.apiserver.k8s.io", "replicationcontrollers", "resourceclaims.resource.k8s.io",
+		"resourceclaimtemplates.resource.k8s.io", "resourcequotas", "resourceslices.resource.k8s.io",
+		"servicecidrs.networking.k8s.io", "storageclasses.storage.k8s.io",
+		"validatingadmissionpolicies.admissionregistration.k8s.io",
+		"validatingadmissionpolicybindings.admissionregistration.k8s.io", "volumeattributesclasses.storage.k8s.io",
+	}
+	if c.Scheduler.Disabled { // nothing runs on it, so there is nothing of these
+		kinds = append(kinds,
+			"controllerrevisions.apps", "cronjobs.batch", "csidrivers.storage.k8s.io", "csinodes.storage.k8s.io",
+			"daemonsets.apps", "deployments.apps", "endpoints", "endpointslices.discovery.k8s.io",
+			"horizontalpodautoscalers.autoscaling", "ingresses.networking.k8s.io", "jobs.batch",
+			"networkpolicies.networking.k8s.io", "nodes", "persistentvolumeclaims", "persistentvolumes", "pods",
+			"poddisruptionbudgets.policy", "replicasets.apps", "runtimeclasses.node.k8s.io", "services", "statefulsets.apps",
+			"volumeattachments.storage.k8s.io",
+		)
+	}
+	return strings.Join(kinds, "#0,") + "#0"
 }
 
 func securityFlags(a v1alpha1.APIServerConfiguration) flags {

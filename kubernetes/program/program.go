@@ -123,10 +123,17 @@ func controlPlane(e Env, args []string) int {
 	}
 	if err := runControlPlane(ctx, *file, do); err != nil {
 		fmt.Fprintf(e.Err, "portico-kube controlplane: %v\n", err)
+		if errors.As(err, new(controlplane.RefusedError)) {
+			return refused
+		}
 		return 1
 	}
 	return 0
 }
+
+// refused is the exit status of a check that found the configuration to be wrong, which is nothing
+// that trying again would mend.
+const refused = 3
 
 // controlPlaneRun is what can be done with a configuration.
 type controlPlaneRun func(context.Context, v1alpha1.ControlPlaneConfiguration, func() time.Time) error

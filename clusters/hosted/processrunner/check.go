@@ -20,9 +20,9 @@ import (
 const (
 	// checkTimeout is ample: a check takes about as long as the start of a program.
 	checkTimeout = time.Minute
-	// refused is the exit code of a program that was told something it cannot do, as opposed to one
-	// that does not know how to check.
-	refused = 1
+	// refused is the exit code of a program that was told something it cannot do, unknown that of one
+	// that does not know how to check. Any other has to do with the computer, and not with us.
+	refused, unknown = 3, 2
 	// speaker begins the lines that the program writes about its own end.
 	speaker = "portico-kube controlplane: "
 	// tail is how much of a log is looked at for them.
@@ -51,11 +51,14 @@ func (r *Runner) check(ctx context.Context, in hosted.Instance, program string) 
 		return nil
 	case ctx.Err() != nil || !errors.As(err, &exit):
 		return fmt.Errorf("checking the configuration of %s: %w", in.Key, err)
-	case exit.ExitCode() != refused:
+	case exit.ExitCode() == unknown:
 		return nil // a program from before there was a check; its start will show
 	}
 	// The user knows the files by their names, not by where they were tried.
 	reason := strings.ReplaceAll(lastSaid(out), stage+"/", "")
+	if exit.ExitCode() != refused {
+		return fmt.Errorf("checking the configuration of %s: %w: %s", in.Key, err, reason)
+	}
 	return fmt.Errorf("%w: the configuration is refused by Kubernetes %s: %s", fleet.ErrInvalid, in.Config.KubernetesVersion, reason)
 }
 

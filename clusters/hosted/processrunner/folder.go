@@ -42,6 +42,19 @@ func writeFolder(dir string, in hosted.Instance) error {
 	return pki.WriteFile(filepath.Join(dir, configFile), text)
 }
 
+// own writes whose control plane dir holds, where it says another one: the object was restored from a
+// backup, and the data are its.
+func own(dir string, in hosted.Instance) error {
+	owner, err := os.ReadFile(filepath.Join(dir, ownerFile))
+	if err != nil || string(owner) == string(in.Owner) {
+		return nil // a folder that does not say is written anew when its program is started next
+	}
+	if err := pki.WriteFile(filepath.Join(dir, ownerFile), []byte(in.Owner)); err != nil {
+		return fmt.Errorf("writing whose control plane %s is: %w", in.Key, err)
+	}
+	return nil
+}
+
 // evict removes what another object of the same name left.
 func (r *Runner) evict(ctx context.Context, in hosted.Instance) error {
 	foreign, err := foreign(r.dir(in.Key), in)

@@ -156,6 +156,9 @@ func (r *Runner) Ensure(ctx context.Context, in hosted.Instance) error {
 // adopt watches over a process that runs as told. If its folder does not say where it is, the
 // folder is written again; whoever asked before heard that it cannot be looked at.
 func (r *Runner) adopt(ctx context.Context, in hosted.Instance, p process.Process) error {
+	if err := own(r.dir(in.Key), in); err != nil {
+		return err
+	}
 	if _, err := r.watch(ctx, in.Key, p); err == nil {
 		return nil
 	}
@@ -208,12 +211,35 @@ func (r *Runner) Remove(ctx context.Context, key types.NamespacedName) error {
 	return nil
 }
 
-func (r *Runner) remove(ctx context.Context, key types.NamespacedName) error {
+// SetAside stops an instance that no object stands for, and keeps its data: its folder is moved to
+// a name that no instance has, .<namespace>.<name>.<seconds since 1970>. It rings as Remove does.
+func (r *Runner) SetAside(ctx context.Context, key types.NamespacedName) error {
+	defer r.lock(key)()
+	if err := r.end(ctx, key); err != nil {
+		return err
+	}
+	aside := filepath.Join(r.cfg.Folder, fmt.Sprintf(".%s.%d", folderName(key), r.cfg.Clock().Unix()))
+	if err := os.Rename(r.dir(key), aside); err != nil && !os.IsNotExist(err) {
+		return fmt.Errorf("setting aside the folder of %s: %w", key, err)
+	}
+	r.cfg.Ring(key)
+	return nil
+}
+
+// end stops an instance for good.
+func (r *Runner) end(ctx context.Context, key types.NamespacedName) error {
 	r.forget(key)
 	if err := r.cfg.Table.Stop(ctx, processName(key), removeGrace); err != nil {
 		return err
 	}
 	r.setbacks.Forget(key)
+	return nil
+}
+
+func (r *Runner) remove(ctx context.Context, key types.NamespacedName) error {
+	if err := r.end(ctx, key); err != nil {
+		return err
+	}
 	if err := os.RemoveAll(r.dir(key)); err != nil {
 		return fmt.Errorf("removing the folder of %s: %w", key, err)
 	}

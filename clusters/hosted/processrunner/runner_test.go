@@ -276,6 +276,10 @@ func TestRefused(t *testing.T) {
 	if s := w.state(); s.Phase != hosted.Ready || w.pid() != pid || exists(w.folder("check")) || exists(w.folder(refuses)) {
 		t.Errorf("after the refusal it is %+v, pid %d was %d; or something of the check is left", s, w.pid(), pid)
 	}
+	err = w.runner.Ensure(t.Context(), with(in, fails, "no space left on device"))
+	if err == nil || errors.Is(err, fleet.ErrInvalid) || !strings.Contains(err.Error(), "no space left on device") || w.pid() != pid {
+		t.Errorf("a check that could not be made says %v, want an error that is tried again; pid %d was %d", err, w.pid(), pid)
+	}
 	w.ensure(with(in, old, "yes"))
 	w.become(hosted.Ready)
 	if w.pid() == pid {
@@ -364,6 +368,43 @@ func TestOwner(t *testing.T) {
 				t.Errorf("%s\ndata kept: %t, want %t", tc.why, !tc.kept, tc.kept)
 			}
 		})
+	}
+}
+
+// An object that came back from a backup owns what it finds: what happens to its Secrets later must
+// not make a stranger of it.
+func TestAdoptedOwner(t *testing.T) {
+	w := newWorld(t)
+	in := w.instance()
+	w.ensure(in)
+	write(t, w.folder("etcd/member"), "data")
+	in.Owner = "u-2"
+	w.ensure(in)
+	in.Files = authorities(t)
+	w.ensure(in)
+	w.become(hosted.Ready)
+	if !exists(w.folder("etcd/member")) {
+		t.Error("the data of a cluster went when its authorities were exchanged")
+	}
+}
+
+// The objects may be missing because somebody lost them: the process ends, the data stay.
+func TestSetAside(t *testing.T) {
+	w := newWorld(t)
+	w.ensure(w.instance())
+	w.become(hosted.Ready)
+	write(t, w.folder("etcd/member"), "data")
+	for range 2 { // a second time finds nothing
+		if err := w.runner.SetAside(t.Context(), key); err != nil {
+			t.Fatal(err)
+		}
+	}
+	kept, err := filepath.Glob(w.file("clusters/.team.demo-cp.*/etcd/member"))
+	if err != nil || len(kept) != 1 || w.pid() != 0 || exists(w.folder("")) {
+		t.Errorf("kept are %v, %v; process %d", kept, err, w.pid())
+	}
+	if left, err := w.runner.List(); err != nil || len(left) > 0 {
+		t.Errorf("what was set aside is listed as there: %v, %v", left, err)
 	}
 }
 

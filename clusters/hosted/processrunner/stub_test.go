@@ -37,7 +37,8 @@ func TestMain(m *testing.M) {
 // What the stub does beyond answering, told by files.
 const (
 	ends    = "given/ends"    // it ends at once, with these words
-	refuses = "given/refuses" // a check fails with these words
+	refuses = "given/refuses" // a check finds these words against the configuration
+	fails   = "given/fails"   // a check cannot be made, for these words
 	old     = "given/old"     // it does not know how to check
 	closed  = "given/closed"  // only the administrator may ask whether it is ready
 )
@@ -54,7 +55,9 @@ func stub(args []string) (code int, words string) {
 		case told(old) != "":
 			return 2, "unknown flag"
 		case told(refuses) != "":
-			return 1, dir + "/" + told(refuses)
+			return 3, dir + "/" + told(refuses)
+		case told(fails) != "":
+			return 1, told(fails)
 		}
 		return 0, ""
 	}

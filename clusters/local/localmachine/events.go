@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/types"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -176,14 +177,21 @@ func versionOf(obj client.Object) string {
 	return ""
 }
 
-// networkFacts are the facts of a LocalCluster that observe looks at.
-func networkFacts(obj client.Object) Cluster {
+// ofNetwork are the facts of a LocalCluster that observe looks at, and whether its network is whole
+// now: machines that could not be plugged in then can.
+type ofNetwork struct {
+	facts Cluster
+	whole bool
+}
+
+func networkFacts(obj client.Object) ofNetwork {
 	local, ok := obj.(*infra.LocalCluster)
 	if !ok {
-		return Cluster{}
+		return ofNetwork{}
 	}
-	return Cluster{
+	facts := Cluster{
 		Provisioned: local.HasNetwork(), Network: local.Spec.Network,
 		Index: local.Status.Network.Index, Gateway: local.Status.Network.Gateway,
 	}
+	return ofNetwork{facts, meta.IsStatusConditionTrue(local.Status.Conditions, infra.NetworkReadyCondition)}
 }

@@ -22,10 +22,16 @@ func letThrough(ctx context.Context, id string) error {
 }
 
 func letThroughNoMore(ctx context.Context, id string) error {
-	return eachInTheWay(ctx, func(c chain, listing string) string {
+	err := eachInTheWay(ctx, func(c chain, listing string) string {
 		return passNoMore(c, parseRules(listing, id))
 	}, func(listing string) [][]string { return legacyPassNoMore(listing, id) })
+	if errors.Is(err, errNoLegacyProgram) {
+		return nil // without it no rule was made either
+	}
+	return err
 }
+
+var errNoLegacyProgram = errors.New("this computer has rules of the older iptables, and its program iptables-legacy is missing: install it")
 
 // eachInTheWay changes the chains that packets of clusters have to pass as the two functions say.
 func eachInTheWay(ctx context.Context, change func(c chain, listing string) string, legacy func(listing string) [][]string) error {
@@ -81,7 +87,7 @@ func legacyProgram(ctx context.Context) (string, error) {
 	}
 	version, err := output(ctx, "iptables", "-V")
 	if err != nil || strings.Contains(version, "nf_tables") {
-		return "", errors.New("this computer has rules of the older iptables, and its program iptables-legacy is missing: install it")
+		return "", errNoLegacyProgram
 	}
 	return "iptables", nil
 }

@@ -40,8 +40,8 @@ type Networks interface {
 type ControlPlanes interface {
 	// List returns the keys of all of which anything exists.
 	List() ([]types.NamespacedName, error)
-	// Remove removes all of a control plane, its data included.
-	Remove(ctx context.Context, key types.NamespacedName) error
+	// SetAside stops a control plane and keeps its data where no other one takes them for its own.
+	SetAside(ctx context.Context, key types.NamespacedName) error
 }
 
 // Sweeper removes what no object stands for.
@@ -125,7 +125,8 @@ func (s Sweeper) look() (orphans, error) {
 }
 
 // remove removes machines and control planes before the networks that they are plugged into. One
-// that resists does not keep the others.
+// that resists does not keep the others. What a control plane holds cannot be made again, and the
+// objects may be missing because somebody lost or restored the plane's own data: it is kept.
 func (s Sweeper) remove(ctx context.Context, o orphans) error {
 	var errs []error
 	for _, id := range o.machines {
@@ -133,8 +134,8 @@ func (s Sweeper) remove(ctx context.Context, o orphans) error {
 		errs = append(errs, s.Machines.Remove(ctx, id))
 	}
 	for _, key := range o.controlPlanes {
-		log.FromContext(ctx).Info("removing a control plane without an object", "controlPlane", key)
-		errs = append(errs, s.ControlPlanes.Remove(ctx, key))
+		log.FromContext(ctx).Info("setting aside a control plane without an object", "controlPlane", key)
+		errs = append(errs, s.ControlPlanes.SetAside(ctx, key))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return err

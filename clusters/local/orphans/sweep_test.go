@@ -44,7 +44,7 @@ type planes struct {
 
 func (p *planes) List() ([]types.NamespacedName, error) { return p.keys, nil }
 
-func (p *planes) Remove(_ context.Context, key types.NamespacedName) error {
+func (p *planes) SetAside(_ context.Context, key types.NamespacedName) error {
 	*p.log = append(*p.log, key.String())
 	return nil
 }
