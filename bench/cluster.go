@@ -29,7 +29,7 @@ const (
 	mostReal         = 40  // seconds
 	mostDeletion     = 30  // seconds
 	mostControlPlane = 300 // MiB
-	rounds           = 3
+	rounds           = 5
 )
 
 // cluster measures the life of one cluster.

@@ -21,9 +21,6 @@ import (
 // stopWithin is how long requests in flight may take when the process is told to stop.
 const stopWithin = 5 * time.Second
 
-// settleWithin is how long the controllers take to fill their caches, amply.
-const settleWithin = 15 * time.Second
-
 // ReadConfig reads the configuration of a control plane.
 func ReadConfig(file string) (v1alpha1.ControlPlaneConfiguration, error) {
 	data, err := os.ReadFile(file)
@@ -106,30 +103,6 @@ func startKubernetes(t *together, c v1alpha1.ControlPlaneConfiguration, etcdServ
 	}
 	go handBack(t.ctx)
 	return t.wait(served)
-}
-
-// handBack gives memory back to the system that starting, and the first services after it, leave
-// behind as garbage: an idle cluster would take hours to collect it. Later it does so now and then,
-// for a busy day leaves garbage as well.
-func handBack(ctx context.Context) {
-	const rest = 10 * time.Minute
-	for _, pause := range []time.Duration{settleWithin, 2 * settleWithin} {
-		if !collect(ctx, pause) {
-			return
-		}
-	}
-	for collect(ctx, rest) {
-	}
-}
-
-func collect(ctx context.Context, after time.Duration) bool {
-	select {
-	case <-ctx.Done():
-		return false
-	case <-time.After(after):
-		debug.FreeOSMemory()
-		return true
-	}
 }
 
 // tune comes before everything that allocates.
