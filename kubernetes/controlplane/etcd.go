@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"strconv"
 
 	"go.etcd.io/etcd/server/v3/embed"
 	"go.etcd.io/etcd/server/v3/storage/wal"
@@ -82,6 +83,9 @@ func etcdConfig(c v1alpha1.ControlPlaneConfiguration, socket string, level zap.A
 	// nobody whose slow answers a longer election would have to allow for.
 	cfg.TickMs, cfg.ElectionMs = 50, 250
 
+	if withoutWork(c) {
+		cfg.AutoCompactionMode, cfg.AutoCompactionRetention = embed.CompactorModeRevision, strconv.Itoa(revisions)
+	}
 	cfg.UnsafeNoFsync = c.Etcd.UnsafeNoFsync
 	cfg.QuotaBackendBytes = c.Etcd.QuotaBytes
 	cfg.SnapshotCount = uint64(c.Etcd.SnapshotCount)

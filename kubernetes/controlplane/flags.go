@@ -74,16 +74,33 @@ func apiServerFlags(c v1alpha1.ControlPlaneConfiguration, etcdServer string) fla
 	if a, err := netip.ParseAddr(c.AdvertiseAddress); err == nil && a.IsLoopback() {
 		f["endpoint-reconciler-type"] = "none"
 	}
-	f["watch-cache-sizes"] = uncached(c)
-	return f.with(securityFlags(c.APIServer)).with(c.APIServer.ExtraArgs)
+	if withoutWork(c) {
+		f["watch-cache"], f["etcd-compaction-interval"] = "false", "0"
+	}
+	f = f.with(securityFlags(c.APIServer)).with(c.APIServer.ExtraArgs)
+	f[cacheSizes] = strings.Trim(uncached()+","+c.APIServer.ExtraArgs[cacheSizes], ",")
+	return f
 }
 
-// uncached are the kinds that the API server keeps no copy of beside etcd's: each copy costs memory,
-// and a timer that wakes an idle cluster every second. They are kinds of which there are few objects
-// and that change seldom. Without the copy watches get no bookmarks, so whoever watches lists them
-// anew when etcd was compacted, every few minutes; that must not matter.
-func uncached(c v1alpha1.ControlPlaneConfiguration) string {
-	kinds := []string{
+// withoutWork says that nothing is run on the cluster. Its clients are few then, and each keeps a cache
+// of its own: the API server needs none beside etcd, which costs memory for each kind, and a timer that
+// wakes an idle cluster every second.
+//
+// Watches get no bookmarks without that cache, so whoever watches a quiet kind lists all of it anew once
+// etcd was compacted. Therefore etcd compacts by itself there, and keeps so many revisions that an idle
+// cluster comes to it about once a day, where the API server would every five minutes.
+func withoutWork(c v1alpha1.ControlPlaneConfiguration) bool { return c.Scheduler.Disabled }
+
+// revisions is how many etcd keeps of a cluster without work.
+const revisions = 10000
+
+// cacheSizes is the flag that switches caches off, kind by kind. The user's are added to ours.
+const cacheSizes = "watch-cache-sizes"
+
+// uncached are the kinds that the API server of any cluster keeps no cache of: there are few objects,
+// and they change seldom, so that listing them anew is nothing.
+func uncached() string {
+	return strings.Join([]string{
 		"apiservices.apiregistration.k8s.io", "certificatesigningrequests.certificates.k8s.io",
 		"csistoragecapacities.storage.k8s.io", "deviceclasses.resource.k8s.io", "flowschemas.flowcontrol.apiserver.k8s.io",
 		"ingressclasses.networking.k8s.io", "ipaddresses.networking.k8s.io", "limitranges",
@@ -94,18 +111,7 @@ func uncached(c v1alpha1.ControlPlaneConfiguration) string {
 		"servicecidrs.networking.k8s.io", "storageclasses.storage.k8s.io",
 		"validatingadmissionpolicies.admissionregistration.k8s.io",
 		"validatingadmissionpolicybindings.admissionregistration.k8s.io", "volumeattributesclasses.storage.k8s.io",
-	}
-	if c.Scheduler.Disabled { // nothing runs on it, so there is nothing of these
-		kinds = append(kinds,
-			"controllerrevisions.apps", "cronjobs.batch", "csidrivers.storage.k8s.io", "csinodes.storage.k8s.io",
-			"daemonsets.apps", "deployments.apps", "endpoints", "endpointslices.discovery.k8s.io",
-			"horizontalpodautoscalers.autoscaling", "ingresses.networking.k8s.io", "jobs.batch",
-			"networkpolicies.networking.k8s.io", "nodes", "persistentvolumeclaims", "persistentvolumes", "pods",
-			"poddisruptionbudgets.policy", "replicasets.apps", "runtimeclasses.node.k8s.io", "services", "statefulsets.apps",
-			"volumeattachments.storage.k8s.io",
-		)
-	}
-	return strings.Join(kinds, "#0,") + "#0"
+	}, "#0,") + "#0"
 }
 
 func securityFlags(a v1alpha1.APIServerConfiguration) flags {
