@@ -36,6 +36,6 @@ The service answered, $(($(date +%s) - began)) seconds after the command. Everyt
   look      bin/portico cluster tree demo
   kubectl   bin/portico kubeconfig demo > demo.kubeconfig
             $kubectl --kubeconfig demo.kubeconfig get pods --all-namespaces
-  remove    bin/portico cluster delete demo      the cluster
-            bin/portico reset                    everything
+  remove    bin/portico cluster delete demo      # the cluster
+            bin/portico reset                    # everything
 TEXT
