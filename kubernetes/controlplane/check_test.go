@@ -49,7 +49,7 @@ func TestCheck(t *testing.T) {
 				}
 				return
 			}
-			if code != 1 || !strings.Contains(last, r.says) {
+			if code != 3 || !strings.Contains(last, r.says) {
 				t.Errorf("%s\nexit code %d, it said %q, want %q", r.why, code, last, r.says)
 			}
 		})
