@@ -67,7 +67,7 @@ func (c *Controller) Reconcile(ctx context.Context, req reconcile.Request) (reco
 // again is why a pass has to be repeated: a control plane that could not be asked rings no bell
 // when it can be.
 func again(saw Observed, plan Plan, done Outcome) error {
-	if done.Err == nil && saw.Child.Problem != "" && !planned(plan, Run) {
+	if done.Err == nil && saw.Child.Problem != "" && !plan.Has(Run) {
 		return errors.New(saw.Child.Problem)
 	}
 	return done.Err

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/types"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -18,6 +17,7 @@ import (
 
 	cp "portico.dev/portico/api/local/controlplane/v1alpha1"
 	infra "portico.dev/portico/api/local/infrastructure/v1alpha1"
+	"portico.dev/portico/clusters/provider"
 	"portico.dev/portico/kube/control"
 )
 
@@ -49,24 +49,16 @@ func ofCluster(_ context.Context, obj client.Object) []reconcile.Request {
 	if !ok {
 		return nil
 	}
-	ref := cluster.Spec.ControlPlaneRef
-	if ref.Kind != "HostedControlPlane" || ref.APIGroup != cp.GroupVersion.Group {
-		return nil
-	}
-	return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: cluster.Namespace, Name: ref.Name}}}
+	return provider.RequestFor(cluster, cluster.Spec.ControlPlaneRef, provider.HostedControlPlaneKind)
 }
 
 // ofLocalCluster maps a LocalCluster to the control plane of the Cluster that owns it.
 func (c *Controller) ofLocalCluster(ctx context.Context, obj client.Object) []reconcile.Request {
-	ref, ok := control.OwnerOf(obj, clusterKind)
-	if !ok {
-		return nil
-	}
-	var cluster clusterv1.Cluster
-	if err := c.Kube.Get(ctx, types.NamespacedName{Namespace: obj.GetNamespace(), Name: ref.Name}, &cluster); err != nil {
+	cluster, err := provider.OwnerOf(ctx, c.Kube, obj)
+	if err != nil || cluster == nil {
 		return nil // its own event will come
 	}
-	return ofCluster(ctx, &cluster)
+	return ofCluster(ctx, cluster)
 }
 
 // ofSecret maps a Secret of a cluster to the control plane of that cluster, by its name: one that
@@ -83,7 +75,7 @@ func (c *Controller) ofSecret(ctx context.Context, obj client.Object) []reconcil
 	var out []reconcile.Request
 	for k := range all.Items {
 		p := &all.Items[k]
-		if owner, ok := control.OwnerOf(p, clusterKind); ok && owner.Name == obj.GetName()[:i] {
+		if owner, ok := control.OwnerOf(p, provider.ClusterKind); ok && owner.Name == obj.GetName()[:i] {
 			out = append(out, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(p)})
 		}
 	}

@@ -8,16 +8,12 @@ import (
 	"strings"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/types"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	cp "portico.dev/portico/api/local/controlplane/v1alpha1"
-	infra "portico.dev/portico/api/local/infrastructure/v1alpha1"
+	"portico.dev/portico/clusters/provider"
 	"portico.dev/portico/fleet"
-	"portico.dev/portico/kube/control"
 )
 
 // Observed is everything that a decision about a HostedControlPlane rests on.
@@ -63,8 +59,6 @@ type Child struct {
 	Problem string `json:"problem,omitempty"`
 }
 
-var clusterKind = schema.GroupKind{Group: clusterv1.GroupVersion.Group, Kind: "Cluster"}
-
 // observe looks at everything once. Deleting needs none of it but the instance and the
 // Secrets, so their absence is a fact and not an error.
 func (c *Controller) observe(ctx context.Context, p *cp.HostedControlPlane) (Observed, error) {
@@ -90,20 +84,12 @@ func (c *Controller) observe(ctx context.Context, p *cp.HostedControlPlane) (Obs
 }
 
 func (c *Controller) observeCluster(ctx context.Context, p *cp.HostedControlPlane, saw *Observed) error {
-	_, saw.Paused = p.Annotations[clusterv1.PausedAnnotation]
-	owner, ok := control.OwnerOf(p, clusterKind)
-	if !ok {
-		return nil
+	cluster, err := provider.OwnerOf(ctx, c.Kube, p)
+	saw.Paused = provider.Paused(p, cluster)
+	if err != nil || cluster == nil {
+		return err
 	}
-	var cluster clusterv1.Cluster
-	if err := c.Kube.Get(ctx, types.NamespacedName{Namespace: p.Namespace, Name: owner.Name}, &cluster); err != nil {
-		if apierrors.IsNotFound(err) {
-			return nil
-		}
-		return fmt.Errorf("reading Cluster %s: %w", owner.Name, err)
-	}
-	saw.Paused = saw.Paused || (cluster.Spec.Paused != nil && *cluster.Spec.Paused)
-	facts, err := c.clusterFacts(ctx, &cluster)
+	facts, err := c.clusterFacts(ctx, cluster)
 	saw.Cluster = &facts
 	return err
 }
@@ -121,13 +107,9 @@ func (c *Controller) clusterFacts(ctx context.Context, cluster *clusterv1.Cluste
 	if facts.Domain == "" {
 		facts.Domain = "cluster.local"
 	}
-	ref := cluster.Spec.InfrastructureRef
-	if ref.Kind != "LocalCluster" || ref.APIGroup != infra.GroupVersion.Group {
-		return facts, nil
-	}
-	var local infra.LocalCluster
-	if err := c.Kube.Get(ctx, types.NamespacedName{Namespace: cluster.Namespace, Name: ref.Name}, &local); err != nil {
-		return facts, client.IgnoreNotFound(err)
+	local, err := provider.LocalClusterOf(ctx, c.Kube, cluster)
+	if err != nil || local == nil {
+		return facts, err
 	}
 	facts.Host, facts.Port = "", 0
 	if local.HasNetwork() {

@@ -2,17 +2,26 @@ package hosted
 
 import (
 	"strings"
-	"time"
 
 	cp "portico.dev/portico/api/local/controlplane/v1alpha1"
+	"portico.dev/portico/clusters/provider"
 )
 
-// Verb is one thing that can be done for a HostedControlPlane.
-type Verb string
+// What a plan is made of.
+type (
+	// Verb is one thing that can be done for a HostedControlPlane.
+	Verb = provider.Verb
+	// Step is a verb and why.
+	Step = provider.Step
+	// Plan is what to do now, in this order.
+	Plan = provider.Plan
+	// Outcome is how far a plan came.
+	Outcome = provider.Outcome
+)
 
 // The verbs, in the order in which they happen.
 const (
-	AddFinalizer     Verb = "add the finalizer"
+	AddFinalizer          = provider.AddFinalizer
 	MakeAuthorities  Verb = "make the authorities"
 	Run              Verb = "run the control plane"
 	WriteKubeconfig  Verb = "write the kubeconfig"
@@ -20,35 +29,10 @@ const (
 	ApplyAddons      Verb = "apply the add-ons"
 	Remove           Verb = "remove the control plane and its data"
 	DeleteSecrets    Verb = "delete the Secrets"
-	ReleaseFinalizer Verb = "release the finalizer"
-	// Wait is no deed: the world has to move, and an event will tell.
-	Wait Verb = "wait"
-	// Stop is no deed either: the user has to move.
-	Stop Verb = "stop"
+	ReleaseFinalizer      = provider.ReleaseFinalizer
+	Wait                  = provider.Wait
+	Stop                  = provider.Stop
 )
-
-// Step is a verb and why.
-type Step struct {
-	Do  Verb
-	Why string
-	// AtMost limits a Wait for a moment that is known; zero trusts the event.
-	AtMost time.Duration
-}
-
-// String is the step as a line of a plan.
-func (s Step) String() string {
-	out := string(s.Do)
-	if s.Why != "" {
-		out += ": " + s.Why
-	}
-	if s.AtMost > 0 {
-		out += " (in " + s.AtMost.String() + ")"
-	}
-	return out
-}
-
-// Plan is what to do now, in this order.
-type Plan []Step
 
 // Decide is the whole policy. Everything that can be done is done in one pass; what is missing
 // for the rest is named by a Wait or Stop at the end.

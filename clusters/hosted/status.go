@@ -2,26 +2,20 @@ package hosted
 
 import (
 	"errors"
-	"slices"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 
 	cp "portico.dev/portico/api/local/controlplane/v1alpha1"
+	"portico.dev/portico/clusters/provider"
 	"portico.dev/portico/fleet"
 	"portico.dev/portico/kube/control"
 )
 
 // The reasons of conditions.
 const (
-	// ReasonWaiting means that somebody else has to move first; the message says who.
-	ReasonWaiting = "Waiting"
 	// ReasonCreating means that it is being made for the first time.
 	ReasonCreating = "Creating"
-	// ReasonInvalid means that the user has to change something.
-	ReasonInvalid = "Invalid"
-	// ReasonFailed means that it was tried and is tried again.
-	ReasonFailed = "Failed"
 	// ReasonStarting means that the control plane runs and does not answer yet.
 	ReasonStarting = "Starting"
 	// ReasonStopped means that the control plane does not run.
@@ -32,18 +26,7 @@ const (
 	ReasonApplied = "Applied"
 	// ReasonNotSeen means that the control plane could not be asked.
 	ReasonNotSeen = "NotSeen"
-	// ReasonDeleting means that the object is going away.
-	ReasonDeleting = "Deleting"
-	// ReasonNotDeleting means that the object stays.
-	ReasonNotDeleting = "NotDeleting"
 )
-
-// Outcome is how far a plan came.
-type Outcome struct {
-	// Failed is the verb that did not succeed, empty if all did.
-	Failed Verb
-	Err    error
-}
 
 // Status is the fold of what was seen and done.
 func Status(p *cp.HostedControlPlane, saw Observed, plan Plan, done Outcome) cp.HostedControlPlaneStatus {
@@ -58,15 +41,14 @@ func Status(p *cp.HostedControlPlane, saw Observed, plan Plan, done Outcome) cp.
 		s.Version = saw.Child.Version
 	}
 	at := control.Stamp{Now: saw.Now, Generation: p.Generation}
-	paused := control.Bool(clusterv1.PausedCondition, saw.Paused, clusterv1.NotPausedReason, "")
 	if saw.Paused {
-		paused.Reason, paused.Message = clusterv1.PausedReason, "Paused by the Cluster or by an annotation: nothing is looked at"
-		s.Conditions = control.Fold(p.Status.Conditions, at, append(kept(p.Status.Conditions), paused)...)
+		s.Conditions = provider.OnHold(p.Status.Conditions, at)
 		return s
 	}
 	if !p.DeletionTimestamp.IsZero() {
-		parts := append(others(p.Status.Conditions), paused, removed(done),
-			control.False(cp.ReadyCondition, ReasonDeleting, "The control plane is being removed"))
+		kept := control.Without(p.Status.Conditions, clusterv1.PausedCondition, clusterv1.DeletingCondition, cp.ReadyCondition)
+		parts := append(kept, provider.NotPaused(), provider.Deleting(done, "The control plane, its data and its Secrets are being removed"),
+			control.False(cp.ReadyCondition, provider.ReasonDeleting, "The control plane is being removed"))
 		s.Conditions = control.Fold(p.Status.Conditions, at, parts...)
 		return s
 	}
@@ -75,41 +57,21 @@ func Status(p *cp.HostedControlPlane, saw Observed, plan Plan, done Outcome) cp.
 		upToDate(saw, plan, done), addonsReady(p, saw, done),
 	}
 	ready := control.Summary(cp.ReadyCondition, parts...)
-	deleting := control.False(clusterv1.DeletingCondition, ReasonNotDeleting, "")
-	s.Conditions = control.Fold(p.Status.Conditions, at, append(parts, ready, deleting, paused)...)
+	s.Conditions = control.Fold(p.Status.Conditions, at, append(parts, ready, provider.NotDeleting(), provider.NotPaused())...)
 	return s
-}
-
-// others are the conditions that a pause and a deletion leave as they were.
-func others(old []metav1.Condition) []metav1.Condition {
-	return slices.DeleteFunc(slices.Clone(old), func(c metav1.Condition) bool {
-		return c.Type == clusterv1.PausedCondition || c.Type == clusterv1.DeletingCondition || c.Type == cp.ReadyCondition
-	})
-}
-
-// kept is everything but the pause itself.
-func kept(old []metav1.Condition) []metav1.Condition {
-	return slices.DeleteFunc(slices.Clone(old), func(c metav1.Condition) bool { return c.Type == clusterv1.PausedCondition })
-}
-
-func removed(done Outcome) metav1.Condition {
-	if done.Err != nil {
-		return control.True(clusterv1.DeletingCondition, ReasonFailed, fleet.Sentence(done.Err))
-	}
-	return control.True(clusterv1.DeletingCondition, ReasonDeleting, "The control plane, its data and its Secrets are being removed")
 }
 
 func certificates(saw Observed, plan Plan, done Outcome) metav1.Condition {
 	const kind = cp.CertificatesReadyCondition
 	switch {
 	case saw.Secrets.Broken != "":
-		return control.False(kind, ReasonInvalid, stopped(plan))
+		return control.False(kind, provider.ReasonInvalid, plan.Why(Stop))
 	case done.Failed == MakeAuthorities:
-		return control.False(kind, ReasonFailed, fleet.Sentence(done.Err))
+		return control.False(kind, provider.ReasonFailed, fleet.Sentence(done.Err))
 	case saw.Cluster == nil:
-		return control.False(kind, ReasonWaiting, "Waiting for "+waiting(plan))
-	case len(saw.Secrets.Missing) > 0 && stopped(plan) != "":
-		return control.False(kind, ReasonInvalid, stopped(plan))
+		return control.False(kind, provider.ReasonWaiting, "Waiting for "+plan.Why(Wait))
+	case len(saw.Secrets.Missing) > 0 && plan.Why(Stop) != "":
+		return control.False(kind, provider.ReasonInvalid, plan.Why(Stop))
 	case len(saw.Secrets.Missing) > 0:
 		return control.False(kind, ReasonCreating, "The authorities are being made")
 	}
@@ -121,11 +83,11 @@ func kubeconfig(saw Observed, plan Plan, done Outcome) metav1.Condition {
 	unwritten := saw.Secrets.Kubeconfig != "" && !due(saw)
 	switch {
 	case done.Failed == WriteKubeconfig:
-		return control.False(kind, ReasonFailed, fleet.Sentence(done.Err))
+		return control.False(kind, provider.ReasonFailed, fleet.Sentence(done.Err))
 	case saw.Cluster == nil || saw.Cluster.Port == 0:
-		return control.False(kind, ReasonWaiting, "Waiting for "+waiting(plan))
-	case saw.Secrets.Broken != "", unwritten && stopped(plan) != "" && !planned(plan, WriteKubeconfig):
-		return control.False(kind, ReasonInvalid, stopped(plan))
+		return control.False(kind, provider.ReasonWaiting, "Waiting for "+plan.Why(Wait))
+	case saw.Secrets.Broken != "", unwritten && plan.Why(Stop) != "" && !plan.Has(WriteKubeconfig):
+		return control.False(kind, provider.ReasonInvalid, plan.Why(Stop))
 	case unwritten:
 		return control.False(kind, ReasonCreating, "The kubeconfig is being written")
 	}
@@ -140,22 +102,22 @@ func due(saw Observed) bool {
 func available(saw Observed, plan Plan, done Outcome) metav1.Condition {
 	const kind = cp.AvailableCondition
 	in := saw.Instance
-	replaced := planned(plan, Run) && done.Failed != Run
+	replaced := plan.Has(Run) && done.Failed != Run
 	switch {
 	case in.Phase == Ready && !replaced && saw.Child.Problem != "":
 		return control.Unknown(kind, ReasonNotSeen, "The control plane runs, but could not be asked: "+saw.Child.Problem)
 	case in.Phase == Ready && !replaced:
 		return control.True(kind, ReasonAnswering, "")
 	case in.Problem != "":
-		return control.False(kind, ReasonFailed, in.Problem)
+		return control.False(kind, provider.ReasonFailed, in.Problem)
 	case in.Phase == Starting || replaced:
 		return control.False(kind, ReasonStarting, "The control plane was started and does not answer yet")
 	case done.Failed == Run:
 		return failed(kind, done.Err)
-	case stopped(plan) != "":
-		return control.False(kind, ReasonInvalid, stopped(plan))
-	case waiting(plan) != "":
-		return control.False(kind, ReasonWaiting, "Waiting for "+waiting(plan))
+	case plan.Why(Stop) != "":
+		return control.False(kind, provider.ReasonInvalid, plan.Why(Stop))
+	case plan.Why(Wait) != "":
+		return control.False(kind, provider.ReasonWaiting, "Waiting for "+plan.Why(Wait))
 	}
 	return control.False(kind, ReasonStopped, "The control plane does not run")
 }
@@ -163,7 +125,7 @@ func available(saw Observed, plan Plan, done Outcome) metav1.Condition {
 // answers says whether the control plane that is wanted answered: one that is about to be replaced
 // may have been left by another object of the same name.
 func answers(saw Observed, plan Plan) bool {
-	return saw.Instance.Phase == Ready && !planned(plan, Run)
+	return saw.Instance.Phase == Ready && !plan.Has(Run)
 }
 
 // upToDate says whether what runs is what is asked for: an upgrade that cannot be made leaves
@@ -173,21 +135,21 @@ func upToDate(saw Observed, plan Plan, done Outcome) metav1.Condition {
 	switch {
 	case done.Failed == Run:
 		return failed(kind, done.Err)
-	case stopped(plan) != "":
-		return control.False(kind, ReasonInvalid, stopped(plan))
-	case planned(plan, Run):
+	case plan.Why(Stop) != "":
+		return control.False(kind, provider.ReasonInvalid, plan.Why(Stop))
+	case plan.Has(Run):
 		return control.False(kind, ReasonStarting, "The control plane was started and does not answer yet")
 	case saw.Wanted == "":
-		return control.Unknown(kind, ReasonWaiting, "Waiting for "+waiting(plan))
+		return control.Unknown(kind, provider.ReasonWaiting, "Waiting for "+plan.Why(Wait))
 	}
 	return control.True(kind, ReasonApplied, "")
 }
 
 func failed(kind string, err error) metav1.Condition {
 	if errors.Is(err, fleet.ErrInvalid) {
-		return control.False(kind, ReasonInvalid, fleet.Sentence(err))
+		return control.False(kind, provider.ReasonInvalid, fleet.Sentence(err))
 	}
-	return control.False(kind, ReasonFailed, fleet.Sentence(err))
+	return control.False(kind, provider.ReasonFailed, fleet.Sentence(err))
 }
 
 func addonsReady(p *cp.HostedControlPlane, saw Observed, done Outcome) metav1.Condition {
@@ -196,7 +158,7 @@ func addonsReady(p *cp.HostedControlPlane, saw Observed, done Outcome) metav1.Co
 	case saw.Child.Wanted != "" && saw.Child.Applied == saw.Child.Wanted:
 		return control.True(kind, ReasonApplied, "")
 	case done.Failed == ApplyAddons:
-		return control.False(kind, ReasonFailed, fleet.Sentence(done.Err))
+		return control.False(kind, provider.ReasonFailed, fleet.Sentence(done.Err))
 	case saw.Child.Problem != "" || saw.Child.Wanted == "":
 		// What was applied does not go away because nobody answers: Available says that.
 		if was := control.Find(p.Status.Conditions, kind); was != nil {
@@ -205,25 +167,4 @@ func addonsReady(p *cp.HostedControlPlane, saw Observed, done Outcome) metav1.Co
 		return control.Unknown(kind, ReasonNotSeen, "The control plane did not answer yet")
 	}
 	return control.False(kind, ReasonCreating, "The add-ons are being applied")
-}
-
-func waiting(plan Plan) string { return why(plan, Wait) }
-func stopped(plan Plan) string { return why(plan, Stop) }
-
-func why(plan Plan, verb Verb) string {
-	for _, s := range plan {
-		if s.Do == verb {
-			return s.Why
-		}
-	}
-	return ""
-}
-
-func planned(plan Plan, verb Verb) bool {
-	for _, s := range plan {
-		if s.Do == verb {
-			return true
-		}
-	}
-	return false
 }

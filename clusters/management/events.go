@@ -8,9 +8,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
-	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	kcm "portico.dev/portico/api/kcm/v1beta1"
@@ -26,11 +24,7 @@ func (c *Controller) Setup(mgr ctrl.Manager) error {
 		return []reconcile.Request{{NamespacedName: client.ObjectKey{Name: kcm.ManagementName}}}
 	})
 	// Clusters and Regions matter only when they go: a Management may wait for that.
-	gone := builder.WithPredicates(predicate.Funcs{
-		CreateFunc:  func(event.CreateEvent) bool { return false },
-		UpdateFunc:  func(event.UpdateEvent) bool { return false },
-		GenericFunc: func(event.GenericEvent) bool { return false },
-	})
+	gone := builder.WithPredicates(control.Deletions())
 	return ctrl.NewControllerManagedBy(mgr).Named("clusters.management").
 		For(&kcm.Management{}).
 		Watches(&kcm.Release{}, always).

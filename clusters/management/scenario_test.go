@@ -27,17 +27,15 @@ func TestScenarios(t *testing.T) {
 		if diff := cmp.Diff(status, Status(again, saw, plan)); diff != "" {
 			return nil, fmt.Errorf("the same look gives another status (-first +second):\n%s", diff)
 		}
-		var conditions, told []string
-		for _, c := range status.Conditions {
-			conditions = append(conditions, fmt.Sprintf("%s=%s  %s  %s", c.Type, c.Status, c.Reason, c.Message))
-		}
+		conditions := scenario.Conditions("conditions", status.Conditions)
+		var told []string
 		for _, e := range Events(m.Status.Conditions, status.Conditions) {
 			told = append(told, fmt.Sprintf("%s %s: %s", e.Type, e.Reason, e.Message))
 		}
 		status.Conditions = nil
 		return []scenario.Section{
 			scenario.Text("plan", plan.String()),
-			scenario.Text("conditions", conditions...),
+			conditions,
 			scenario.Text("events", told...),
 			scenario.YAML("status", status),
 		}, nil

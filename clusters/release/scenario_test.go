@@ -20,10 +20,7 @@ func TestScenarios(t *testing.T) {
 		}
 		status := Status(&r, saw)
 		lines := []string{fmt.Sprintf("ready=%t observedGeneration=%d", status.Ready, status.ObservedGeneration)}
-		for _, c := range status.Conditions {
-			lines = append(lines, fmt.Sprintf("%s=%s  %s  %s", c.Type, c.Status, c.Reason, c.Message))
-		}
-		return []scenario.Section{scenario.Text("status", lines...)}, nil
+		return []scenario.Section{scenario.Text("status", append(lines, scenario.ConditionLines(status.Conditions)...)...)}, nil
 	})
 }
 

@@ -60,8 +60,8 @@ var borders = []struct {
 	why      string
 }{
 	{
-		"sigs.k8s.io/cluster-api", []string{"clusters/capi/", "clusters/hosted/", "clusters/local/", "app/", "internal/"},
-		"Cluster API stays behind clusters/capi and the two providers; app lists its kinds; others judge objects by their contract",
+		"sigs.k8s.io/cluster-api", []string{"clusters/capi/", "clusters/provider/", "clusters/hosted/", "clusters/local/", "app/", "internal/"},
+		"Cluster API stays behind clusters/capi and the providers; app lists its kinds; others judge objects by their contract",
 	},
 	{module + "state/engines", []string{"state/engines/", "app/"}, "engines are chosen in app"},
 	{module + "app", []string{"app/", "cmd/"}, "wiring is above"},

@@ -75,6 +75,11 @@ func Find(conditions []metav1.Condition, kind string) *metav1.Condition {
 	return &conditions[i]
 }
 
+// Without are the conditions that are of none of these types.
+func Without(conditions []metav1.Condition, kinds ...string) []metav1.Condition {
+	return slices.DeleteFunc(slices.Clone(conditions), func(c metav1.Condition) bool { return slices.Contains(kinds, c.Type) })
+}
+
 // IsTrue says whether the condition of that type is there and True.
 func IsTrue(conditions []metav1.Condition, kind string) bool {
 	c := Find(conditions, kind)

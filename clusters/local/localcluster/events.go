@@ -3,7 +3,6 @@ package localcluster
 import (
 	"context"
 
-	"k8s.io/apimachinery/pkg/types"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -16,6 +15,7 @@ import (
 
 	cp "portico.dev/portico/api/local/controlplane/v1alpha1"
 	infra "portico.dev/portico/api/local/infrastructure/v1alpha1"
+	"portico.dev/portico/clusters/provider"
 	"portico.dev/portico/kube/control"
 )
 
@@ -25,10 +25,12 @@ func (c *Controller) SetupWithManager(mgr manager.Manager) error {
 	return builder.ControllerManagedBy(mgr).
 		Named("localcluster").
 		For(&infra.LocalCluster{}).
-		Watches(&clusterv1.Cluster{}, handler.EnqueueRequestsFromMapFunc(ofCluster), builder.WithPredicates(pauseChanged())).
+		// Of a Cluster only its pause concerns us, and its status changes often. Our owner reference is
+		// an update of our own object.
+		Watches(&clusterv1.Cluster{}, handler.EnqueueRequestsFromMapFunc(ofCluster), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&cp.HostedControlPlane{}, handler.EnqueueRequestsFromMapFunc(c.ofControlPlane), builder.WithPredicates(answered())).
-		Watches(&infra.LocalCluster{}, handler.EnqueueRequestsFromMapFunc(c.ofGone), builder.WithPredicates(onlyDeletions())).
-		Watches(&infra.LocalMachine{}, handler.EnqueueRequestsFromMapFunc(c.ofMachine), builder.WithPredicates(onlyDeletions())).
+		Watches(&infra.LocalCluster{}, handler.EnqueueRequestsFromMapFunc(c.ofGone), builder.WithPredicates(control.Deletions())).
+		Watches(&infra.LocalMachine{}, handler.EnqueueRequestsFromMapFunc(c.ofMachine), builder.WithPredicates(control.Deletions())).
 		WithOptions(controller.Options{MaxConcurrentReconciles: 1}).
 		Complete(c)
 }
@@ -39,24 +41,16 @@ func ofCluster(_ context.Context, obj client.Object) []reconcile.Request {
 	if !ok {
 		return nil
 	}
-	ref := cluster.Spec.InfrastructureRef
-	if ref.Kind != "LocalCluster" || ref.APIGroup != infra.GroupVersion.Group {
-		return nil
-	}
-	return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: cluster.Namespace, Name: ref.Name}}}
+	return provider.RequestFor(cluster, cluster.Spec.InfrastructureRef, provider.LocalClusterKind)
 }
 
 // ofControlPlane maps a control plane to the LocalCluster of its Cluster.
 func (c *Controller) ofControlPlane(ctx context.Context, obj client.Object) []reconcile.Request {
-	owner, ok := control.OwnerOf(obj, clusterKind)
-	if !ok {
-		return nil
+	cluster, err := provider.OwnerOf(ctx, c.Kube, obj)
+	if err != nil || cluster == nil {
+		return nil // its own event will come
 	}
-	var cluster clusterv1.Cluster
-	if err := c.Kube.Get(ctx, types.NamespacedName{Namespace: obj.GetNamespace(), Name: owner.Name}, &cluster); err != nil {
-		return nil
-	}
-	return ofCluster(ctx, &cluster)
+	return ofCluster(ctx, cluster)
 }
 
 // answered lets the moment through at which a control plane answers for the first time.
@@ -101,20 +95,4 @@ func (c *Controller) ofMachine(ctx context.Context, obj client.Object) []reconci
 		out = append(out, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&all.Items[i])})
 	}
 	return out
-}
-
-func onlyDeletions() predicate.Predicate {
-	return predicate.Funcs{
-		CreateFunc:  func(event.CreateEvent) bool { return false },
-		UpdateFunc:  func(event.UpdateEvent) bool { return false },
-		GenericFunc: func(event.GenericEvent) bool { return false },
-	}
-}
-
-// pauseChanged keeps the many status updates of Clusters away: only their pause concerns us,
-// and our owner reference is an update of our own object.
-func pauseChanged() predicate.Predicate {
-	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
-		return e.ObjectOld.GetGeneration() != e.ObjectNew.GetGeneration()
-	}}
 }

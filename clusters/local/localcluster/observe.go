@@ -5,15 +5,11 @@ import (
 	"fmt"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/types"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	cp "portico.dev/portico/api/local/controlplane/v1alpha1"
 	infra "portico.dev/portico/api/local/infrastructure/v1alpha1"
-	"portico.dev/portico/kube/control"
+	"portico.dev/portico/clusters/provider"
 )
 
 // Observed is everything that a decision about a LocalCluster rests on.
@@ -38,8 +34,6 @@ type Observed struct {
 	Network bool `json:"network,omitempty"`
 }
 
-var clusterKind = schema.GroupKind{Group: clusterv1.GroupVersion.Group, Kind: "Cluster"}
-
 func (c *Controller) observe(ctx context.Context, l *infra.LocalCluster) (Observed, error) {
 	saw := Observed{Now: c.Clock(), Refusal: c.Refusal}
 	if err := c.observeOwner(ctx, l, &saw); err != nil {
@@ -55,42 +49,19 @@ func (c *Controller) observe(ctx context.Context, l *infra.LocalCluster) (Observ
 }
 
 func (c *Controller) observeOwner(ctx context.Context, l *infra.LocalCluster, saw *Observed) error {
-	_, saw.Paused = l.Annotations[clusterv1.PausedAnnotation]
-	owner, ok := control.OwnerOf(l, clusterKind)
-	if !ok {
-		return nil
-	}
-	var cluster clusterv1.Cluster
-	if err := c.Kube.Get(ctx, types.NamespacedName{Namespace: l.Namespace, Name: owner.Name}, &cluster); err != nil {
-		if apierrors.IsNotFound(err) {
-			return nil
-		}
-		return fmt.Errorf("reading Cluster %s: %w", owner.Name, err)
+	cluster, err := provider.OwnerOf(ctx, c.Kube, l)
+	saw.Paused = provider.Paused(l, cluster)
+	if err != nil || cluster == nil {
+		return err
 	}
 	saw.Owned = true
-	saw.Paused = saw.Paused || (cluster.Spec.Paused != nil && *cluster.Spec.Paused)
 	saw.Settled = l.HasNetwork() || cluster.Spec.ControlPlaneEndpoint.Port != 0
 	if l.Status.Initialization.Done() {
 		return nil
 	}
-	return c.observeControlPlane(ctx, &cluster, saw)
-}
-
-func (c *Controller) observeControlPlane(ctx context.Context, cluster *clusterv1.Cluster, saw *Observed) error {
-	ref := cluster.Spec.ControlPlaneRef
-	if ref.Kind != "HostedControlPlane" || ref.APIGroup != cp.GroupVersion.Group {
-		return nil
-	}
-	saw.Unanswered = true
-	var hosted cp.HostedControlPlane
-	if err := c.Kube.Get(ctx, types.NamespacedName{Namespace: cluster.Namespace, Name: ref.Name}, &hosted); err != nil {
-		if apierrors.IsNotFound(err) {
-			return nil
-		}
-		return fmt.Errorf("reading HostedControlPlane %s: %w", ref.Name, err)
-	}
-	saw.Unanswered = !hosted.Status.Initialization.Done()
-	return nil
+	hosted, ours, err := provider.ControlPlaneOf(ctx, c.Kube, cluster)
+	saw.Unanswered = ours && (hosted == nil || !hosted.Status.Initialization.Done())
+	return err
 }
 
 // observeLeft lists the machines live: removing the network under one of them would leave its

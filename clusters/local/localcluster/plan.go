@@ -9,22 +9,21 @@ import (
 
 	infra "portico.dev/portico/api/local/infrastructure/v1alpha1"
 	"portico.dev/portico/clusters/local/network"
+	"portico.dev/portico/clusters/provider"
 )
 
 // Verb is one thing that can be done for a LocalCluster.
-type Verb string
+type Verb = provider.Verb
 
 // The verbs, in the order in which they happen.
 const (
-	AddFinalizer     Verb = "add the finalizer"
+	AddFinalizer          = provider.AddFinalizer
 	Allocate         Verb = "record the endpoint"
 	EnsureNetwork    Verb = "make the network, or complete it"
 	RemoveNetwork    Verb = "remove the network"
-	ReleaseFinalizer Verb = "release the finalizer"
-	// Wait is no deed: the world has to move, and an event will tell.
-	Wait Verb = "wait"
-	// Stop is no deed either: the user has to move.
-	Stop Verb = "stop"
+	ReleaseFinalizer      = provider.ReleaseFinalizer
+	Wait                  = provider.Wait
+	Stop                  = provider.Stop
 )
 
 // Step is a verb, why, and for Allocate the endpoint.

@@ -7,26 +7,19 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	infra "portico.dev/portico/api/local/infrastructure/v1alpha1"
-	"portico.dev/portico/fleet"
+	"portico.dev/portico/clusters/provider"
 	"portico.dev/portico/internal/scenario"
 )
 
 // outcome is an Outcome as a scenario writes it.
 type outcome struct {
-	Failed  Verb   `json:"failed,omitempty"`
-	Error   string `json:"error,omitempty"`
-	Invalid bool   `json:"invalid,omitempty"`
-	Egress  Egress `json:"egress,omitzero"`
+	Failed Verb `json:"failed,omitempty"`
+	scenario.Failure
+	Egress Egress `json:"egress,omitzero"`
 }
 
 func (o outcome) value() Outcome {
-	switch {
-	case o.Error == "":
-		return Outcome{Egress: o.Egress}
-	case o.Invalid:
-		return Outcome{Failed: o.Failed, Err: fmt.Errorf("%w: %s", fleet.ErrInvalid, o.Error), Egress: o.Egress}
-	}
-	return Outcome{Failed: o.Failed, Err: fmt.Errorf("%s", o.Error)}
+	return Outcome{Outcome: provider.Outcome{Failed: o.Failed, Err: o.Err()}, Egress: o.Egress}
 }
 
 func TestScenarios(t *testing.T) {
@@ -46,16 +39,9 @@ func TestScenarios(t *testing.T) {
 		if diff := cmp.Diff(status, Status(again, saw, plan, done.value())); diff != "" {
 			return nil, fmt.Errorf("the same look gives another status (-first +second):\n%s", diff)
 		}
-		var steps, conditions []string
-		for _, s := range plan {
-			steps = append(steps, s.String())
-		}
-		for _, c := range status.Conditions {
-			conditions = append(conditions, fmt.Sprintf("%s=%s  %s  %s", c.Type, c.Status, c.Reason, c.Message))
-		}
 		return []scenario.Section{
-			scenario.Text("plan", steps...),
-			scenario.Text("conditions", conditions...),
+			scenario.Lines("plan", plan),
+			scenario.Conditions("conditions", status.Conditions),
 			scenario.Text("status", fmt.Sprintf("provisioned=%t network=%+v", status.Initialization.Done(), status.Network)),
 		}, nil
 	})

@@ -10,31 +10,20 @@ import (
 
 	infra "portico.dev/portico/api/local/infrastructure/v1alpha1"
 	"portico.dev/portico/clusters/local/network"
+	"portico.dev/portico/clusters/provider"
 	"portico.dev/portico/fleet"
 	"portico.dev/portico/kube/control"
 )
 
 // The reasons of conditions.
 const (
-	// ReasonWaiting means that somebody else has to move first; the message says who.
-	ReasonWaiting = "Waiting"
-	// ReasonInvalid means that the user has to change something.
-	ReasonInvalid = "Invalid"
-	// ReasonFailed means that it was tried and is tried again.
-	ReasonFailed = "Failed"
 	// ReasonProvisioned means that it is in place.
 	ReasonProvisioned = "Provisioned"
-	// ReasonDeleting means that the object is going away.
-	ReasonDeleting = "Deleting"
-	// ReasonNotDeleting means that the object stays.
-	ReasonNotDeleting = "NotDeleting"
 )
 
 // Outcome is how far a plan came.
 type Outcome struct {
-	// Failed is the verb that did not succeed, empty if all did.
-	Failed Verb
-	Err    error
+	provider.Outcome
 	// Egress is what came of the way out of the network.
 	Egress Egress
 }
@@ -61,27 +50,25 @@ func Status(l *infra.LocalCluster, saw Observed, plan Plan, done Outcome) infra.
 	s.ObservedGeneration = l.Generation
 	at := control.Stamp{Now: saw.Now, Generation: l.Generation}
 	if saw.Paused {
-		paused := control.True(clusterv1.PausedCondition, clusterv1.PausedReason, "Paused by the Cluster or by an annotation: nothing is looked at")
-		s.Conditions = control.Fold(l.Status.Conditions, at, append(without(l.Status.Conditions, clusterv1.PausedCondition), paused)...)
+		s.Conditions = provider.OnHold(l.Status.Conditions, at)
 		return s
 	}
-	paused := control.False(clusterv1.PausedCondition, clusterv1.NotPausedReason, "")
-	deleting := control.False(clusterv1.DeletingCondition, ReasonNotDeleting, "")
+	deleting := provider.NotDeleting()
 	net := networkReady(plan, done)
 	ready := control.Summary(infra.ReadyCondition, net)
 	if !l.DeletionTimestamp.IsZero() {
 		// What is there until the last step is what was there.
-		net = control.Unknown(infra.NetworkReadyCondition, ReasonDeleting, "The network is being removed")
+		net = control.Unknown(infra.NetworkReadyCondition, provider.ReasonDeleting, "The network is being removed")
 		if was := control.Find(l.Status.Conditions, infra.NetworkReadyCondition); was != nil {
 			net = *was
 		}
 		deleting = removing(plan, done)
-		ready = control.False(infra.ReadyCondition, ReasonDeleting, "The network is being removed")
+		ready = control.False(infra.ReadyCondition, provider.ReasonDeleting, "The network is being removed")
 	} else if net.Status == metav1.ConditionTrue {
 		s.Network = networkOf(l, plan)
 		provision(&s, saw)
 	}
-	facts := append(egressReady(l, plan, done), net, ready, deleting, paused)
+	facts := append(egressReady(l, plan, done), net, ready, deleting, provider.NotPaused())
 	s.Conditions = control.Fold(l.Status.Conditions, at, facts...)
 	return s
 }
@@ -99,13 +86,13 @@ func networkReady(plan Plan, done Outcome) metav1.Condition {
 	const kind = infra.NetworkReadyCondition
 	switch {
 	case done.Err != nil && errors.Is(done.Err, fleet.ErrInvalid):
-		return control.False(kind, ReasonInvalid, fleet.Sentence(done.Err))
+		return control.False(kind, provider.ReasonInvalid, fleet.Sentence(done.Err))
 	case done.Err != nil:
-		return control.False(kind, ReasonFailed, fleet.Sentence(done.Err))
+		return control.False(kind, provider.ReasonFailed, fleet.Sentence(done.Err))
 	case why(plan, Stop) != "":
-		return control.False(kind, ReasonInvalid, why(plan, Stop))
+		return control.False(kind, provider.ReasonInvalid, why(plan, Stop))
 	case why(plan, Wait) != "":
-		return control.False(kind, ReasonWaiting, "Waiting for "+why(plan, Wait))
+		return control.False(kind, provider.ReasonWaiting, "Waiting for "+why(plan, Wait))
 	}
 	return control.True(kind, ReasonProvisioned, "")
 }
@@ -122,7 +109,7 @@ func egressReady(l *infra.LocalCluster, plan Plan, done Outcome) []metav1.Condit
 			return []metav1.Condition{*was}
 		}
 	case done.Egress.Problem != "":
-		return []metav1.Condition{control.False(kind, ReasonFailed, "The cluster works and has no way out; images come from the bundle alone: "+done.Egress.Problem)}
+		return []metav1.Condition{control.False(kind, provider.ReasonFailed, "The cluster works and has no way out; images come from the bundle alone: "+done.Egress.Problem)}
 	case done.Egress.Wanted:
 		return []metav1.Condition{control.True(kind, ReasonProvisioned, "")}
 	}
@@ -130,14 +117,10 @@ func egressReady(l *infra.LocalCluster, plan Plan, done Outcome) []metav1.Condit
 }
 
 func removing(plan Plan, done Outcome) metav1.Condition {
-	const kind = clusterv1.DeletingCondition
-	switch {
-	case done.Err != nil:
-		return control.True(kind, ReasonFailed, fleet.Sentence(done.Err))
-	case why(plan, Wait) != "":
-		return control.True(kind, ReasonWaiting, "Waiting for "+why(plan, Wait))
+	if done.Err == nil && why(plan, Wait) != "" {
+		return control.True(clusterv1.DeletingCondition, provider.ReasonWaiting, "Waiting for "+why(plan, Wait))
 	}
-	return control.True(kind, ReasonDeleting, "The network is being removed")
+	return provider.Deleting(done.Outcome, "The network is being removed")
 }
 
 // networkOf describes what the endpoint stands for.
@@ -156,10 +139,6 @@ func networkOf(l *infra.LocalCluster, plan Plan) infra.LocalClusterNetwork {
 	return infra.LocalClusterNetwork{
 		Namespace: filepath.Base(is.Namespace), Index: n, Subnet: is.Prefix.String(), Gateway: is.ServerIP.String(),
 	}
-}
-
-func without(old []metav1.Condition, kind string) []metav1.Condition {
-	return slices.DeleteFunc(slices.Clone(old), func(c metav1.Condition) bool { return c.Type == kind })
 }
 
 func why(plan Plan, verb Verb) string {

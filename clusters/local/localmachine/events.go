@@ -21,6 +21,7 @@ import (
 
 	cp "portico.dev/portico/api/local/controlplane/v1alpha1"
 	infra "portico.dev/portico/api/local/infrastructure/v1alpha1"
+	"portico.dev/portico/clusters/provider"
 	"portico.dev/portico/kube/control"
 )
 
@@ -40,7 +41,7 @@ func (c *Controller) SetupWithManager(mgr manager.Manager, bell control.Bell) er
 		Watches(&clusterv1.Cluster{}, handler.EnqueueRequestsFromMapFunc(c.ofCluster), builder.WithPredicates(changed(clusterFacts))).
 		Watches(&infra.LocalCluster{}, handler.EnqueueRequestsFromMapFunc(c.ofLocalCluster), builder.WithPredicates(changed(networkFacts))).
 		Watches(&cp.HostedControlPlane{}, handler.EnqueueRequestsFromMapFunc(c.ofControlPlane), builder.WithPredicates(changed(versionOf))).
-		Watches(&infra.LocalMachine{}, handler.EnqueueRequestsFromMapFunc(c.ofGone), builder.WithPredicates(onlyDeletions())).
+		Watches(&infra.LocalMachine{}, handler.EnqueueRequestsFromMapFunc(c.ofGone), builder.WithPredicates(control.Deletions())).
 		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(c.ofSecret)).
 		WatchesRawSource(bell.Source()).
 		WithOptions(controller.Options{MaxConcurrentReconciles: workers}).
@@ -53,11 +54,7 @@ func ofMachine(_ context.Context, obj client.Object) []reconcile.Request {
 	if !ok {
 		return nil
 	}
-	ref := m.Spec.InfrastructureRef
-	if ref.Kind != "LocalMachine" || ref.APIGroup != infra.GroupVersion.Group {
-		return nil
-	}
-	return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: m.Namespace, Name: ref.Name}}}
+	return provider.RequestFor(m, m.Spec.InfrastructureRef, provider.LocalMachineKind)
 }
 
 // ofCluster maps a Cluster to its machines.
@@ -72,7 +69,7 @@ func (c *Controller) ofLocalCluster(ctx context.Context, obj client.Object) []re
 
 // ofControlPlane maps a control plane to the machines of the Cluster that owns it.
 func (c *Controller) ofControlPlane(ctx context.Context, obj client.Object) []reconcile.Request {
-	owner, ok := control.OwnerOf(obj, clusterKind)
+	owner, ok := control.OwnerOf(obj, provider.ClusterKind)
 	if !ok {
 		return nil
 	}
@@ -141,14 +138,6 @@ func requests(machines []infra.LocalMachine) []reconcile.Request {
 		out = append(out, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&machines[i])})
 	}
 	return out
-}
-
-func onlyDeletions() predicate.Predicate {
-	return predicate.Funcs{
-		CreateFunc:  func(event.CreateEvent) bool { return false },
-		UpdateFunc:  func(event.UpdateEvent) bool { return false },
-		GenericFunc: func(event.GenericEvent) bool { return false },
-	}
 }
 
 // changed passes on updates that change what we look at: Clusters report their status often,

@@ -8,16 +8,15 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	cp "portico.dev/portico/api/local/controlplane/v1alpha1"
 	infra "portico.dev/portico/api/local/infrastructure/v1alpha1"
 	"portico.dev/portico/clusters/bootstrap"
 	"portico.dev/portico/clusters/local/localcluster"
 	"portico.dev/portico/clusters/local/machine"
+	"portico.dev/portico/clusters/provider"
 	"portico.dev/portico/fleet"
 	"portico.dev/portico/kube/control"
 	"portico.dev/portico/pki"
@@ -68,11 +67,6 @@ type Cluster struct {
 	Version string `json:"version,omitempty"`
 }
 
-var (
-	machineKind = schema.GroupKind{Group: clusterv1.GroupVersion.Group, Kind: "Machine"}
-	clusterKind = schema.GroupKind{Group: clusterv1.GroupVersion.Group, Kind: "Cluster"}
-)
-
 // observe looks at everything once. Deletion looks at nothing but the pause.
 func (c *Controller) observe(ctx context.Context, m *infra.LocalMachine) (Observed, error) {
 	saw := Observed{Now: c.Clock()}
@@ -99,9 +93,9 @@ func (c *Controller) observe(ctx context.Context, m *infra.LocalMachine) (Observ
 }
 
 func (c *Controller) observeOwner(ctx context.Context, m *infra.LocalMachine, saw *Observed) error {
-	_, saw.Paused = m.Annotations[clusterv1.PausedAnnotation]
+	saw.Paused = provider.Paused(m, nil)
 	name := m.Labels[clusterv1.ClusterNameLabel]
-	if ref, ok := control.OwnerOf(m, machineKind); ok {
+	if ref, ok := control.OwnerOf(m, provider.MachineKind); ok {
 		var owner clusterv1.Machine
 		err := c.Kube.Get(ctx, types.NamespacedName{Namespace: m.Namespace, Name: ref.Name}, &owner)
 		if client.IgnoreNotFound(err) != nil {
@@ -118,55 +112,34 @@ func (c *Controller) observeOwner(ctx context.Context, m *infra.LocalMachine, sa
 	if name == "" {
 		return nil
 	}
-	return c.observeCluster(ctx, types.NamespacedName{Namespace: m.Namespace, Name: name}, saw)
+	return c.observeCluster(ctx, m, name, saw)
 }
 
 // observeCluster asks the LocalCluster whether machines may be made, which is as soon as its
 // network is there: Cluster API learns of it only once the API server answers.
-func (c *Controller) observeCluster(ctx context.Context, key types.NamespacedName, saw *Observed) error {
-	var cluster clusterv1.Cluster
-	if err := c.Kube.Get(ctx, key, &cluster); err != nil {
-		if apierrors.IsNotFound(err) {
-			return nil
-		}
-		return fmt.Errorf("reading Cluster %s: %w", key.Name, err)
-	}
-	saw.Paused = saw.Paused || (cluster.Spec.Paused != nil && *cluster.Spec.Paused)
-	up := cluster.Status.Initialization.ControlPlaneInitialized
-	saw.Cluster = &Cluster{Name: cluster.Name, ControlPlane: up != nil && *up}
-	if err := c.observeVersion(ctx, &cluster, saw); err != nil {
+func (c *Controller) observeCluster(ctx context.Context, m *infra.LocalMachine, name string, saw *Observed) error {
+	cluster, err := provider.ClusterNamed(ctx, c.Kube, types.NamespacedName{Namespace: m.Namespace, Name: name})
+	if err != nil || cluster == nil {
 		return err
 	}
-	ref := cluster.Spec.InfrastructureRef
-	if ref.Kind != "LocalCluster" || ref.APIGroup != infra.GroupVersion.Group {
-		return nil
+	saw.Paused = provider.Paused(m, cluster)
+	up := cluster.Status.Initialization.ControlPlaneInitialized
+	saw.Cluster = &Cluster{Name: cluster.Name, ControlPlane: up != nil && *up}
+	hosted, _, err := provider.ControlPlaneOf(ctx, c.Kube, cluster)
+	if err != nil {
+		return err
 	}
-	var local infra.LocalCluster
-	if err := c.Kube.Get(ctx, types.NamespacedName{Namespace: key.Namespace, Name: ref.Name}, &local); err != nil {
-		if apierrors.IsNotFound(err) {
-			return nil
-		}
-		return fmt.Errorf("reading LocalCluster %s: %w", ref.Name, err)
+	if hosted != nil {
+		saw.Cluster.Version = hosted.Status.Version
 	}
-	saw.Cluster.ID = localcluster.ID(&local)
+	local, err := provider.LocalClusterOf(ctx, c.Kube, cluster)
+	if err != nil || local == nil {
+		return err
+	}
+	saw.Cluster.ID = localcluster.ID(local)
 	saw.Cluster.Provisioned = local.HasNetwork()
 	saw.Cluster.Network = local.Spec.Network
 	saw.Cluster.Index, saw.Cluster.Gateway = local.Status.Network.Index, local.Status.Network.Gateway
-	return nil
-}
-
-// observeVersion asks the control plane how far it is, if it is one of ours.
-func (c *Controller) observeVersion(ctx context.Context, cluster *clusterv1.Cluster, saw *Observed) error {
-	ref := cluster.Spec.ControlPlaneRef
-	if ref.Kind != "HostedControlPlane" || ref.APIGroup != cp.GroupVersion.Group {
-		return nil
-	}
-	var hosted cp.HostedControlPlane
-	err := c.Kube.Get(ctx, types.NamespacedName{Namespace: cluster.Namespace, Name: ref.Name}, &hosted)
-	if client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("reading HostedControlPlane %s: %w", ref.Name, err)
-	}
-	saw.Cluster.Version = hosted.Status.Version
 	return nil
 }
 

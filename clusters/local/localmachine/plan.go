@@ -5,19 +5,28 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"k8s.io/apimachinery/pkg/util/version"
 
 	infra "portico.dev/portico/api/local/infrastructure/v1alpha1"
+	"portico.dev/portico/clusters/provider"
 )
 
-// Verb is one thing that can be done for a LocalMachine.
-type Verb string
+// What a plan is made of.
+type (
+	// Verb is one thing that can be done for a LocalMachine.
+	Verb = provider.Verb
+	// Step is a verb and why.
+	Step = provider.Step
+	// Plan is what to do now, in this order.
+	Plan = provider.Plan
+	// Outcome is how far a plan came.
+	Outcome = provider.Outcome
+)
 
 // The verbs, in the order in which they happen.
 const (
-	AddFinalizer     Verb = "add the finalizer"
+	AddFinalizer          = provider.AddFinalizer
 	Allocate         Verb = "record its addresses"
 	SetProviderID    Verb = "record its provider ID"
 	Run              Verb = "run the machine, or complete it"
@@ -25,37 +34,12 @@ const (
 	Simulate         Verb = "simulate the node"
 	Remove           Verb = "remove the machine"
 	StopSimulation   Verb = "end the simulation unless others need it"
-	ReleaseFinalizer Verb = "release the finalizer"
-	// Wait is no deed: the world has to move, and an event will tell.
-	Wait Verb = "wait"
-	// Stop is no deed either: the user has to move.
-	Stop Verb = "stop"
+	ReleaseFinalizer      = provider.ReleaseFinalizer
+	Wait                  = provider.Wait
+	Stop                  = provider.Stop
 	// Rest is the end of a plan that succeeded: the credentials will be due.
 	Rest Verb = "look again when the credentials are due"
 )
-
-// Step is a verb and why.
-type Step struct {
-	Do  Verb
-	Why string
-	// AtMost is how long a Rest lasts.
-	AtMost time.Duration
-}
-
-// String is the step as a line of a plan.
-func (s Step) String() string {
-	out := string(s.Do)
-	if s.Why != "" {
-		out += ": " + s.Why
-	}
-	if s.AtMost > 0 {
-		out += " (in " + s.AtMost.String() + ")"
-	}
-	return out
-}
-
-// Plan is what to do now, in this order.
-type Plan []Step
 
 // Decide is the whole policy.
 func Decide(m *infra.LocalMachine, saw Observed) Plan {

@@ -7,28 +7,16 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	infra "portico.dev/portico/api/local/infrastructure/v1alpha1"
-	"portico.dev/portico/fleet"
 	"portico.dev/portico/internal/scenario"
 )
 
 // outcome is an Outcome as a scenario writes it.
 type outcome struct {
-	Failed Verb   `json:"failed,omitempty"`
-	Error  string `json:"error,omitempty"`
-	Kind   string `json:"kind,omitempty"` // invalid or not-yet
+	Failed Verb `json:"failed,omitempty"`
+	scenario.Failure
 }
 
-func (o outcome) value() Outcome {
-	switch {
-	case o.Error == "":
-		return Outcome{}
-	case o.Kind == "invalid":
-		return Outcome{Failed: o.Failed, Err: fmt.Errorf("%w: %s", fleet.ErrInvalid, o.Error)}
-	case o.Kind == "not-yet":
-		return Outcome{Failed: o.Failed, Err: fmt.Errorf("%w: %s", fleet.ErrNotYet, o.Error)}
-	}
-	return Outcome{Failed: o.Failed, Err: fmt.Errorf("%s", o.Error)}
-}
+func (o outcome) value() Outcome { return Outcome{Failed: o.Failed, Err: o.Err()} }
 
 func TestScenarios(t *testing.T) {
 	scenario.Run(t, "testdata/*.txtar", func(in *scenario.Input) ([]scenario.Section, error) {
@@ -47,16 +35,9 @@ func TestScenarios(t *testing.T) {
 		if diff := cmp.Diff(status, Status(again, saw, plan, done.value())); diff != "" {
 			return nil, fmt.Errorf("the same look gives another status (-first +second):\n%s", diff)
 		}
-		var steps, conditions []string
-		for _, s := range plan {
-			steps = append(steps, s.String())
-		}
-		for _, c := range status.Conditions {
-			conditions = append(conditions, fmt.Sprintf("%s=%s  %s  %s", c.Type, c.Status, c.Reason, c.Message))
-		}
 		return []scenario.Section{
-			scenario.Text("plan", steps...),
-			scenario.Text("conditions", conditions...),
+			scenario.Lines("plan", plan),
+			scenario.Conditions("conditions", status.Conditions),
 			scenario.Text("status", fmt.Sprintf("provisioned=%t", status.Initialization.Done())),
 		}, nil
 	})
