@@ -22,7 +22,7 @@ func ValidateClusterTemplateChain(c, old *kcm.ClusterTemplateChain, refs ChainRe
 	if old != nil && settled(c, c.Spec, old.Spec) {
 		return nil
 	}
-	return append(ValidateChain(&c.Spec), chainTemplates(c, &c.Spec, refs)...)
+	return ValidateChain(c, &c.Spec, refs)
 }
 
 // ValidateServiceTemplateChain says what is wrong with an object; old is nil for a new one.
@@ -30,12 +30,17 @@ func ValidateServiceTemplateChain(c, old *kcm.ServiceTemplateChain, refs ChainRe
 	if old != nil && settled(c, c.Spec, old.Spec) {
 		return nil
 	}
-	return append(ValidateChain(&c.Spec), chainTemplates(c, &c.Spec, refs)...)
+	return ValidateChain(c, &c.Spec, refs)
 }
 
-// ValidateChain checks a graph by itself: each step leads to a template that is listed, and
+// ValidateChain says what is wrong with a chain of either kind, whatever it was before.
+func ValidateChain(c metav1.Object, spec *kcm.TemplateChainSpec, refs ChainRefs) field.ErrorList {
+	return append(chainGraph(spec), chainTemplates(c, spec, refs)...)
+}
+
+// chainGraph checks a graph by itself: each step leads to a template that is listed, and
 // the steps from one template have versions all or none.
-func ValidateChain(spec *kcm.TemplateChainSpec) field.ErrorList {
+func chainGraph(spec *kcm.TemplateChainSpec) field.ErrorList {
 	var errs field.ErrorList
 	listed := map[string]bool{}
 	for _, t := range spec.SupportedTemplates {

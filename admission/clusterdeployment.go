@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	kcm "portico.dev/portico/api/kcm/v1beta1"
@@ -124,7 +124,7 @@ func clusterUpgrade(d, old *kcm.ClusterDeployment, refs ClusterDeploymentRefs) f
 // little: it can be set on a cluster that lives. The controller leaves the condition out exactly
 // while there is no release.
 func neverMade(d *kcm.ClusterDeployment) bool {
-	return d.Spec.DryRun && !slices.ContainsFunc(d.Status.Conditions, func(c metav1.Condition) bool { return c.Type == kcm.HelmReleaseReadyCondition })
+	return d.Spec.DryRun && meta.FindStatusCondition(d.Status.Conditions, kcm.HelmReleaseReadyCondition) == nil
 }
 
 // ClusterDeploymentWarnings say what is accepted, and will not go on: template and oldTemplate are
@@ -249,7 +249,7 @@ func clusterCredential(d *kcm.ClusterDeployment, refs ClusterDeploymentRefs) fie
 // kind of the identity.
 func clusterIdentity(path *field.Path, c *kcm.Credential, refs ClusterDeploymentRefs) field.ErrorList {
 	providers := refs.Template.Status.Providers
-	if problem := InfrastructureProblem(providers); problem != "" {
+	if problem := infrastructureProblem(providers); problem != "" {
 		return field.ErrorList{field.Invalid(specPath.Child("template"), refs.Template.Name, problem)}
 	}
 	var errs field.ErrorList
@@ -259,9 +259,9 @@ func clusterIdentity(path *field.Path, c *kcm.Credential, refs ClusterDeployment
 	return errs
 }
 
-// InfrastructureProblem says that none of the providers of a ClusterTemplate is one of
+// infrastructureProblem says that none of the providers of a ClusterTemplate is one of
 // infrastructure; empty if one is.
-func InfrastructureProblem(providers []string) string {
+func infrastructureProblem(providers []string) string {
 	if slices.ContainsFunc(providers, isInfrastructure) {
 		return ""
 	}

@@ -133,11 +133,9 @@ func providerContracts(path *field.Path, t, capi *kcm.ProviderTemplate, uses []P
 		return nil
 	}
 	var errs field.ErrorList
-	if capi != nil && capi.Status.Valid && len(capi.Status.CAPIContracts) > 0 {
-		for _, c := range slices.Sorted(maps.Keys(t.Status.CAPIContracts)) {
-			if _, ok := capi.Status.CAPIContracts[c]; !ok {
-				errs = append(errs, field.Invalid(path, t.Name, fmt.Sprintf("core CAPI contract versions does not support %s version in the ProviderTemplate %s: choose a template that fits to %s", c, t.Name, capi.Name)))
-			}
+	if capi != nil && capi.Status.Valid {
+		for _, problem := range CoreProblems(t.Name, t.Status.CAPIContracts, capi.Name, capi.Status.CAPIContracts) {
+			errs = append(errs, field.Invalid(path, t.Name, problem))
 		}
 	}
 	offered := contractsOf(t.Status.CAPIContracts)
@@ -147,6 +145,21 @@ func providerContracts(path *field.Path, t, capi *kcm.ProviderTemplate, uses []P
 		}
 	}
 	return errs
+}
+
+// CoreProblems say which contracts of a ProviderTemplate the core template, that of Cluster API,
+// does not offer. One that says nothing of what it offers is passed over.
+func CoreProblems(template string, contracts kcm.Contracts, core string, offered kcm.Contracts) []string {
+	if len(offered) == 0 {
+		return nil
+	}
+	var problems []string
+	for _, c := range slices.Sorted(maps.Keys(contracts)) {
+		if _, ok := offered[c]; !ok {
+			problems = append(problems, fmt.Sprintf("core CAPI contract versions does not support %s version in the ProviderTemplate %s: choose a template that fits to %s", c, template, core))
+		}
+	}
+	return problems
 }
 
 func exposed(t *kcm.ProviderTemplate) []string {

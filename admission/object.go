@@ -1,6 +1,7 @@
 package admission
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -63,10 +64,7 @@ func sameProvider(now, before kcm.ServiceSpec) field.ErrorList {
 }
 
 func providerName(spec kcm.ServiceSpec) string {
-	if spec.Provider.Name == "" {
-		return kcm.DefaultStateManagementProviderName
-	}
-	return spec.Provider.Name
+	return cmp.Or(spec.Provider.Name, kcm.DefaultStateManagementProviderName)
 }
 
 // missing says that an object that a field names does not exist.

@@ -19,6 +19,9 @@ const defaultInterval = 10 * time.Minute
 
 var contract = regexp.MustCompile(`^v[0-9]+((alpha|beta)[0-9]+)?$`)
 
+// IsContract says whether a word has the form of one contract version, for example v1beta2.
+func IsContract(s string) bool { return contract.MatchString(s) }
+
 // DefaultHelmSpec says where a chart comes from that names no source: from the repository of
 // the templates. It is the default of all three kinds of template.
 func DefaultHelmSpec(h *kcm.HelmSpec) {
@@ -41,7 +44,7 @@ func ValidateClusterTemplate(t, old *kcm.ClusterTemplate) field.ErrorList {
 	errs := helmSpec(&t.Spec.Helm)
 	path := specPath.Child("providerContracts")
 	for _, p := range slices.Sorted(maps.Keys(t.Spec.ProviderContracts)) {
-		if c := t.Spec.ProviderContracts[p]; !contract.MatchString(c) {
+		if c := t.Spec.ProviderContracts[p]; !IsContract(c) {
 			errs = append(errs, field.Invalid(path.Key(p), c, "name one contract, for instance v1beta2"))
 		}
 	}
@@ -61,7 +64,7 @@ func ValidateProviderTemplate(t, old *kcm.ProviderTemplate) field.ErrorList {
 	errs := helmSpec(&t.Spec.Helm)
 	path := specPath.Child("capiContracts")
 	for _, c := range slices.Sorted(maps.Keys(t.Spec.CAPIContracts)) {
-		if !contract.MatchString(c) {
+		if !IsContract(c) {
 			errs = append(errs, field.Invalid(path.Key(c), c, "name a contract of Cluster API, for instance v1beta2"))
 		}
 		offered := t.Spec.CAPIContracts[c]
@@ -69,7 +72,7 @@ func ValidateProviderTemplate(t, old *kcm.ProviderTemplate) field.ErrorList {
 			continue // Cluster API itself offers none
 		}
 		for one := range strings.SplitSeq(offered, "_") {
-			if !contract.MatchString(one) {
+			if !IsContract(one) {
 				errs = append(errs, field.Invalid(path.Key(c), offered, "join contracts by underscores, for instance v1beta1_v1beta2"))
 				break
 			}

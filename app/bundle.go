@@ -8,8 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	kcm "portico.dev/portico/api/kcm/v1beta1"
@@ -42,19 +40,12 @@ func (p *plane) installBundle(ctx context.Context) error {
 		Registry: p.registry(), CA: authority.CertificatePEM(),
 	})
 	for _, o := range objects {
-		content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(o)
-		if err != nil {
-			return err
-		}
-		u := &unstructured.Unstructured{Object: content}
-		unstructured.RemoveNestedField(u.Object, "status")
-		unstructured.RemoveNestedField(u.Object, "metadata", "creationTimestamp")
 		offer := install.Offer
-		if onlyOurs(u) {
+		if onlyOurs(o) {
 			offer = install.Impose
 		}
-		put := func(ctx context.Context) error { return offer(ctx, kube, u) }
-		if u.GetKind() == kcm.ManagementKind {
+		put := func(ctx context.Context) error { return offer(ctx, kube, o) }
+		if _, is := o.(*kcm.Management); is {
 			// Refused until the templates of its Release were fetched, which takes a moment.
 			err = install.Await(ctx, "the Release to be ready", put)
 		} else {
@@ -98,8 +89,8 @@ func (p *plane) awaitTemplates(ctx context.Context, kube client.Client, objects 
 
 // onlyOurs says whether nobody but the plane can know what is in an object: where its registry
 // is and who vouches for it.
-func onlyOurs(u *unstructured.Unstructured) bool {
-	return strings.HasPrefix(u.GetName(), kcm.TemplateRepositoryName)
+func onlyOurs(o client.Object) bool {
+	return strings.HasPrefix(o.GetName(), kcm.TemplateRepositoryName)
 }
 
 // verdictOn is where a template that users refer to says whether it can be used; nil for all else.

@@ -14,13 +14,10 @@ import (
 	"strings"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	kcm "portico.dev/portico/api/kcm/v1beta1"
 	"portico.dev/portico/internal/e2e"
 )
 
@@ -193,18 +190,14 @@ func (b *bench) answers(ctx context.Context, c e2e.Cluster) error {
 func (b *bench) remove(ctx context.Context, clusters ...e2e.Cluster) (float64, error) {
 	began := time.Now()
 	for _, c := range clusters {
-		if err := b.kube.Delete(ctx, deployment(c)); err != nil {
+		if err := b.kube.Delete(ctx, c.Object()); err != nil {
 			return 0, err
 		}
 	}
 	for _, c := range clusters {
-		if err := e2e.AwaitGone(ctx, b.kube, client.Object(deployment(c))); err != nil {
+		if err := e2e.AwaitGone(ctx, b.kube, c.Object()); err != nil {
 			return 0, err
 		}
 	}
 	return since(began), nil
-}
-
-func deployment(c e2e.Cluster) *kcm.ClusterDeployment {
-	return &kcm.ClusterDeployment{ObjectMeta: metav1.ObjectMeta{Namespace: e2e.SystemNamespace, Name: c.Name}}
 }

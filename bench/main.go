@@ -61,7 +61,7 @@ func measure(ctx context.Context, what measurement, quick bool) (err error) {
 	if err != nil {
 		return err
 	}
-	plane, err := e2e.NewPlane(bin, dir+"/data", os.Stderr)
+	plane, err := e2e.NewPlane(bin, dir+"/data")
 	if err != nil {
 		return err
 	}

@@ -5,18 +5,15 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 )
 
-// ownProgram tells the programs of the plane itself.
-func ownProgram(name string) bool {
-	switch name {
-	case "plane", "keeper", "management", "cluster-api":
-		return true
-	}
-	return false
-}
+// ownPrograms are the programs of the plane itself.
+var ownPrograms = []string{"plane", "keeper", "management", "cluster-api"}
+
+func ownProgram(name string) bool { return slices.Contains(ownPrograms, name) }
 
 func controlPlane(name string) bool { return strings.HasPrefix(name, "clusters/") }
 

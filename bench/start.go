@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"portico.dev/portico/internal/e2e"
+	"portico.dev/portico/kube/kubetest"
 )
 
 const (
@@ -40,7 +41,7 @@ func start(ctx context.Context, b *bench) error {
 		return err
 	}
 	figure("memory of the management plane (RSS of all its programs)", mostManagement, all, "MiB")
-	for _, name := range []string{"plane", "keeper", "management", "cluster-api"} {
+	for _, name := range ownPrograms {
 		one, _, err := b.memory(ctx, named(name))
 		if err != nil {
 			return err
@@ -60,7 +61,7 @@ func start(ctx context.Context, b *bench) error {
 
 // demo measures what `make demo` does when everything is built.
 func demo(ctx context.Context, b *bench) error {
-	root, err := e2e.Repository()
+	root, err := kubetest.Repository()
 	if err != nil {
 		return err
 	}

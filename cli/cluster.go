@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -54,7 +55,7 @@ func showClusters(all []explain.ClusterSummary, namespaces bool, now time.Time) 
 	for _, c := range all {
 		table.names = append(table.names, c.Name)
 		table.rows = append(table.rows, []string{
-			c.Name, c.Ready, c.Template, orNone(c.KubernetesVersion), fraction(&c.Services), fraction(c.Machines), age(now, c.Created), brief(c.Message),
+			c.Name, c.Ready, c.Template, cmp.Or(c.KubernetesVersion, "-"), fraction(&c.Services), fraction(c.Machines), age(now, c.Created), brief(c.Message),
 		})
 	}
 	if namespaces {
@@ -78,7 +79,11 @@ func clusterGetCommand(s *session) *cobra.Command {
 		all := saw.Clusters()
 		i := slices.IndexFunc(all, func(c explain.ClusterSummary) bool { return c.Name == args[0] })
 		if i < 0 {
-			return noSuch("ClusterDeployment", args[0], at.namespace, clusterNames(saw))
+			var others []string
+			for _, c := range all {
+				others = append(others, c.Name)
+			}
+			return noSuch("ClusterDeployment", args[0], at.namespace, others)
 		}
 		detail := clusterDetail{ClusterSummary: all[i], ServiceStates: []explain.ServiceSummary{}}
 		for _, svc := range saw.Services() {
@@ -98,31 +103,24 @@ type clusterDetail struct {
 }
 
 func showCluster(c clusterDetail, now time.Time) shown {
-	table := shown{value: c, names: []string{c.Name}, columns: []string{"FIELD", "VALUE"}, rows: [][]string{
-		{"Name", c.Name}, {"Namespace", c.Namespace}, {"Ready", c.Ready + since(now, c.Since)},
-	}}
-	row := func(name, value string) {
-		if value != "" {
-			table.rows = append(table.rows, []string{name, value})
-		}
-	}
-	row("Message", c.Message)
-	row("Template", c.Template)
-	row("Credential", c.Credential)
-	row("Kubernetes", c.KubernetesVersion)
+	machines := ""
 	if c.Machines != nil {
-		row("Machines", fraction(c.Machines)+" ready")
+		machines = fraction(c.Machines) + " ready"
 	}
-	row("Upgrades", strings.Join(c.AvailableUpgrades, ", "))
-	row("Age", age(now, c.Created))
-	row("Services", fraction(&c.Services)+" deployed")
+	rows := [][]string{
+		{"Name", c.Name}, {"Namespace", c.Namespace}, {"Ready", c.Ready + since(now, c.Since)}, {"Message", c.Message},
+		{"Template", c.Template}, {"Credential", c.Credential}, {"Kubernetes", c.KubernetesVersion}, {"Machines", machines},
+		{"Upgrades", strings.Join(c.AvailableUpgrades, ", ")}, {"Age", age(now, c.Created)}, {"Services", fraction(&c.Services) + " deployed"},
+	}
 	for _, svc := range c.ServiceStates {
 		words := []string{svc.State + since(now, svc.Since), svc.Template}
 		if svc.Message != "" {
 			words = append(words, svc.Message)
 		}
-		row("  "+svc.Namespace+"/"+svc.Name, strings.Join(words, ", "))
+		rows = append(rows, []string{"  " + svc.Namespace + "/" + svc.Name, strings.Join(words, ", ")})
 	}
+	table := shown{value: c, names: []string{c.Name}, columns: []string{"FIELD", "VALUE"}}
+	table.facts(rows...)
 	return table
 }
 
@@ -213,13 +211,6 @@ func fraction(c *explain.Count) string {
 		return "-"
 	}
 	return strconv.Itoa(c.Ready) + "/" + strconv.Itoa(c.Total)
-}
-
-func orNone(s string) string {
-	if s == "" {
-		return "-"
-	}
-	return s
 }
 
 func since(now, t time.Time) string {

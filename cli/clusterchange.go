@@ -28,9 +28,19 @@ func (s *session) deployment(ctx context.Context, c *connection, key types.Names
 		if err != nil {
 			return nil, told("reading ClusterDeployment "+key.String(), err)
 		}
-		return nil, noSuch(kcm.ClusterDeploymentKind, key.Name, key.Namespace, clusterNames(others))
+		return nil, noSuch(kcm.ClusterDeploymentKind, key.Name, key.Namespace, namesOf(others))
 	}
 	return &d, told("reading ClusterDeployment "+key.String(), err)
+}
+
+// existing connects, and reads the ClusterDeployment of that name.
+func (s *session) existing(ctx context.Context, at *scope, name string) (*connection, *kcm.ClusterDeployment, error) {
+	c, err := s.connect(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	d, err := s.deployment(ctx, c, types.NamespacedName{Namespace: at.namespace, Name: name})
+	return c, d, err
 }
 
 // patch changes one field of a ClusterDeployment and nothing else.
@@ -61,7 +71,7 @@ func clusterScaleCommand(s *session) *cobra.Command {
   portico cluster scale demo --workers 3 --key nodePools.big.count`,
 		Args: cobra.ExactArgs(1),
 	}
-	at, wait := s.scopeFlag(c), waitFlags(c)
+	at, wait := s.scopeFlag(c), waitFlags(c, untilReady)
 	c.Flags().Int64Var(&workers, "workers", -1, "number of machines")
 	c.Flags().StringVar(&key, "key", workersKey, "key of spec.config that holds the number, with dots")
 	c.ValidArgsFunction = first(s.completeClusters(at))
@@ -69,11 +79,7 @@ func clusterScaleCommand(s *session) *cobra.Command {
 		if workers < 0 {
 			return usageError{errors.New("--workers N is missing: the number of machines, 0 or more")}
 		}
-		conn, err := s.connect(c.Context())
-		if err != nil {
-			return err
-		}
-		d, err := s.deployment(c.Context(), conn, types.NamespacedName{Namespace: at.namespace, Name: args[0]})
+		conn, d, err := s.existing(c.Context(), at, args[0])
 		if err != nil {
 			return err
 		}
@@ -128,16 +134,12 @@ func clusterUpgradeCommand(s *session) *cobra.Command {
 if they lead to several, they are listed, and one has to be chosen.`,
 		Args: cobra.ExactArgs(1),
 	}
-	at, wait := s.scopeFlag(c), waitFlags(c)
+	at, wait := s.scopeFlag(c), waitFlags(c, untilReady)
 	c.Flags().StringVar(&template, "template", "", "the ClusterTemplate to move to")
 	_ = c.RegisterFlagCompletionFunc("template", s.completeTemplates(at, kcm.ClusterTemplateKind))
 	c.ValidArgsFunction = first(s.completeClusters(at))
 	c.RunE = func(c *cobra.Command, args []string) error {
-		conn, err := s.connect(c.Context())
-		if err != nil {
-			return err
-		}
-		d, err := s.deployment(c.Context(), conn, types.NamespacedName{Namespace: at.namespace, Name: args[0]})
+		conn, d, err := s.existing(c.Context(), at, args[0])
 		if err != nil {
 			return err
 		}
@@ -174,27 +176,19 @@ func chooseUpgrade(d *kcm.ClusterDeployment, asked string) (string, error) {
 }
 
 func clusterDeleteCommand(s *session) *cobra.Command {
-	var wait bool
-	var timeout time.Duration
 	c := &cobra.Command{Use: "delete NAME", Short: "Delete a cluster with everything on it", Args: cobra.ExactArgs(1)}
-	at := s.scopeFlag(c)
-	c.Flags().BoolVar(&wait, "wait", false, "return when it is gone")
-	c.Flags().DurationVar(&timeout, "timeout", defaultTimeout, "how long to wait")
+	at, wait := s.scopeFlag(c), waitFlags(c, "return when it is gone")
 	c.ValidArgsFunction = first(s.completeClusters(at))
 	c.RunE = func(c *cobra.Command, args []string) error {
-		conn, err := s.connect(c.Context())
-		if err != nil {
-			return err
-		}
-		d, err := s.deployment(c.Context(), conn, types.NamespacedName{Namespace: at.namespace, Name: args[0]})
+		conn, d, err := s.existing(c.Context(), at, args[0])
 		if err != nil {
 			return err
 		}
 		if err := client.IgnoreNotFound(conn.kube.Delete(c.Context(), d)); err != nil {
 			return told("deleting ClusterDeployment "+d.Namespace+"/"+d.Name, err)
 		}
-		if wait {
-			return s.wait(c.Context(), conn, waiting{key: client.ObjectKeyFromObject(d), timeout: timeout, gone: true})
+		if wait.wait {
+			return s.wait(c.Context(), conn, waiting{key: client.ObjectKeyFromObject(d), timeout: wait.timeout, gone: true})
 		}
 		fmt.Fprintf(s.Streams.Err, "Cluster %s/%s is being deleted. See how far it is: portico cluster wait %s -n %s --for deleted\n", d.Namespace, d.Name, d.Name, d.Namespace)
 		return nil

@@ -40,7 +40,7 @@ everything, chart and values included, and makes nothing of it.`,
   portico cluster create web --template local-hosted-1-0-0 --service podinfo=podinfo-6-9-2@podinfo`,
 		Args: cobra.ExactArgs(1), ValidArgsFunction: cobra.NoFileCompletions,
 	}
-	at, wait := s.scopeFlag(c), waitFlags(c)
+	at, wait := s.scopeFlag(c), waitFlags(c, untilReady)
 	c.Flags().StringVar(&want.template, "template", "", "the ClusterTemplate that it is made from")
 	c.Flags().StringVar(&want.credential, "credential", "", "the Credential that it is made with")
 	c.Flags().StringArrayVar(&want.sets, "set", nil, "a value for the template's chart, such as workersNumber=2; can be repeated")

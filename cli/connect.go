@@ -12,13 +12,10 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	appsv1 "k8s.io/api/apps/v1"
-	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
@@ -95,14 +92,8 @@ func (s *session) restConfig(ctx context.Context) (*rest.Config, error) {
 // are looked at are in every cluster.
 func childrenOf(clusters *remote.Clusters) reader.Children {
 	mapper := meta.NewDefaultRESTMapper(nil)
-	for gv, kinds := range map[schema.GroupVersion][]string{
-		corev1.SchemeGroupVersion:  {"Pod"},
-		appsv1.SchemeGroupVersion:  {"Deployment", "StatefulSet", "DaemonSet"},
-		batchv1.SchemeGroupVersion: {"Job"},
-	} {
-		for _, kind := range kinds {
-			mapper.Add(gv.WithKind(kind), meta.RESTScopeNamespace)
-		}
+	for _, gvk := range reader.ChildKinds() {
+		mapper.Add(gvk, meta.RESTScopeNamespace)
 	}
 	mapper.Add(corev1.SchemeGroupVersion.WithKind("Node"), meta.RESTScopeRoot)
 	return func(ctx context.Context, key types.NamespacedName) (client.Reader, error) {

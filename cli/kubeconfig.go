@@ -10,10 +10,9 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/client-go/tools/clientcmd/api"
-)
 
-// systemNamespace is where clusters are, unless another namespace is named.
-const systemNamespace = "kcm-system"
+	kcm "portico.dev/portico/api/kcm/v1beta1"
+)
 
 func kubeconfigCommand(s *session) *cobra.Command {
 	merge := false
@@ -21,7 +20,7 @@ func kubeconfigCommand(s *session) *cobra.Command {
 		Use:   "kubeconfig [CLUSTER]",
 		Short: "Print the kubeconfig of the management plane or of a cluster",
 		Long: `Print the kubeconfig of the management plane, or of a cluster. Its context is called portico for the plane,
-portico-CLUSTER for a cluster of namespace ` + systemNamespace + `, and portico-NAMESPACE.CLUSTER for one of another namespace.`,
+portico-CLUSTER for a cluster of namespace ` + kcm.DefaultSystemNamespace + `, and portico-NAMESPACE.CLUSTER for one of another namespace.`,
 		Example: `  portico kubeconfig > plane.kubeconfig
   portico kubeconfig demo --merge && kubectl --context portico-demo get nodes`,
 		Args: cobra.MaximumNArgs(1),

@@ -10,6 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"sigs.k8s.io/yaml"
+
+	"portico.dev/portico/server/explain"
 )
 
 // output is the value of the flag -o.
@@ -55,6 +57,19 @@ type shown struct {
 	rows    [][]string
 	// names are what -o name shows, one a line; empty means the first column.
 	names []string
+}
+
+// facts adds what is known of one thing, a FIELD and its VALUE a row: a blank row before all
+// but the first thing, and no row where there is no value.
+func (s *shown) facts(rows ...[]string) {
+	if len(s.rows) > 0 {
+		s.rows = append(s.rows, []string{"", ""})
+	}
+	for _, row := range rows {
+		if row[1] != "" {
+			s.rows = append(s.rows, row)
+		}
+	}
 }
 
 func (o output) print(w io.Writer, s shown) error {
@@ -116,16 +131,7 @@ func age(now, t time.Time) string {
 	if t.IsZero() {
 		return "-"
 	}
-	d := now.Sub(t)
-	switch {
-	case d < time.Minute:
-		return fmt.Sprintf("%ds", int(max(d, 0).Seconds()))
-	case d < time.Hour:
-		return fmt.Sprintf("%dm%ds", int(d.Minutes()), int(d.Seconds())%60)
-	case d < 24*time.Hour:
-		return fmt.Sprintf("%dh%dm", int(d.Hours()), int(d.Minutes())%60)
-	}
-	return fmt.Sprintf("%dd%dh", int(d.Hours())/24, int(d.Hours())%24)
+	return explain.Age(now.Sub(t))
 }
 
 // mebibytes is a number of bytes as MiB.

@@ -20,7 +20,7 @@ type scope struct {
 // scopeFlag gives c the flag -n.
 func (s *session) scopeFlag(c *cobra.Command) *scope {
 	at := &scope{}
-	c.Flags().StringVarP(&at.namespace, "namespace", "n", systemNamespace, "the namespace on the management cluster")
+	c.Flags().StringVarP(&at.namespace, "namespace", "n", kcm.DefaultSystemNamespace, "the namespace on the management cluster")
 	_ = c.RegisterFlagCompletionFunc("namespace", cobra.NoFileCompletions)
 	return at
 }
@@ -70,25 +70,11 @@ func first(offer completion) completion {
 }
 
 func (s *session) completeClusters(at *scope) completion {
-	return s.complete(at, clusterNames, kcm.ClusterDeploymentKind)
+	return s.complete(at, namesOf, kcm.ClusterDeploymentKind)
 }
 
 func (s *session) completeTemplates(at *scope, kind string) completion {
-	return s.complete(at, func(saw explain.Snapshot) []string {
-		var names []string
-		for _, t := range saw.Templates() {
-			names = append(names, t.Name)
-		}
-		return names
-	}, kind)
-}
-
-func clusterNames(saw explain.Snapshot) []string {
-	var names []string
-	for _, c := range saw.Clusters() {
-		names = append(names, c.Name)
-	}
-	return names
+	return s.complete(at, namesOf, kind)
 }
 
 func namesOf(saw explain.Snapshot) []string {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -53,7 +54,7 @@ func showServices(all []explain.ServiceSummary, namespaces bool, now time.Time) 
 		}
 		name := v.Namespace + "/" + v.Name
 		table.names = append(table.names, name)
-		table.rows = append(table.rows, []string{name, cluster, v.State, age(now, v.Since), v.Template, orNone(v.Version), brief(v.Message)})
+		table.rows = append(table.rows, []string{name, cluster, v.State, age(now, v.Since), v.Template, cmp.Or(v.Version, "-"), brief(v.Message)})
 	}
 	return table
 }
@@ -89,23 +90,16 @@ func serviceNames(saw explain.Snapshot) []string {
 
 func showServiceDetails(all []explain.ServiceSummary, now time.Time) shown {
 	table := shown{value: all, names: []string{}, columns: []string{"FIELD", "VALUE"}}
-	for i, v := range all {
-		if i > 0 {
-			table.rows = append(table.rows, []string{"", ""})
-		}
+	for _, v := range all {
 		table.names = append(table.names, v.Namespace+"/"+v.Name)
 		from := "ClusterDeployment " + v.Cluster
 		if v.From != "" {
 			from = "MultiClusterService " + v.From
 		}
-		for _, row := range [][]string{
+		table.facts([][]string{
 			{"Name", v.Name}, {"Namespace", v.Namespace}, {"Cluster", v.ClusterNamespace + "/" + v.Cluster}, {"State", v.State + since(now, v.Since)},
 			{"Message", v.Message}, {"Template", v.Template}, {"Version", v.Version}, {"From", from},
-		} {
-			if row[1] != "" {
-				table.rows = append(table.rows, row)
-			}
-		}
+		}...)
 	}
 	return table
 }
@@ -163,7 +157,7 @@ func showTemplates(all []explain.TemplateSummary, namespaces bool) shown {
 		}
 		table.names = append(table.names, t.Name)
 		table.rows = append(table.rows, []string{
-			name, t.Kind, fmt.Sprint(t.Valid), orNone(t.Version), orNone(t.KubernetesVersion), orNone(strings.Join(t.Providers, ",")), brief(t.Message), brief(t.Description),
+			name, t.Kind, fmt.Sprint(t.Valid), cmp.Or(t.Version, "-"), cmp.Or(t.KubernetesVersion, "-"), cmp.Or(strings.Join(t.Providers, ","), "-"), brief(t.Message), brief(t.Description),
 		})
 	}
 	return table
@@ -195,19 +189,12 @@ func templateGetCommand(s *session) *cobra.Command {
 
 func showTemplateDetails(found []explain.TemplateSummary) shown {
 	table := shown{value: found, names: []string{}, columns: []string{"FIELD", "VALUE"}}
-	for i, t := range found {
-		if i > 0 {
-			table.rows = append(table.rows, []string{"", ""})
-		}
+	for _, t := range found {
 		table.names = append(table.names, t.Name)
-		for _, row := range [][]string{
+		table.facts([][]string{
 			{"Name", t.Name}, {"Namespace", t.Namespace}, {"Kind", t.Kind}, {"Valid", fmt.Sprint(t.Valid)}, {"Message", t.Message}, {"Version", t.Version},
 			{"Kubernetes", t.KubernetesVersion}, {"Providers", strings.Join(t.Providers, ", ")}, {"Description", t.Description},
-		} {
-			if row[1] != "" {
-				table.rows = append(table.rows, row)
-			}
-		}
+		}...)
 	}
 	return table
 }

@@ -31,9 +31,13 @@ type waitOptions struct {
 	timeout time.Duration
 }
 
-func waitFlags(c *cobra.Command) *waitOptions {
+// untilReady is what --wait means to most commands.
+const untilReady = "return when the cluster is ready"
+
+// waitFlags gives c the flags; means says what --wait waits for.
+func waitFlags(c *cobra.Command, means string) *waitOptions {
 	o := &waitOptions{}
-	c.Flags().BoolVar(&o.wait, "wait", false, "return when the cluster is ready")
+	c.Flags().BoolVar(&o.wait, "wait", false, means)
 	c.Flags().DurationVar(&o.timeout, "timeout", defaultTimeout, "how long to wait")
 	return o
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -24,7 +25,7 @@ type Sources struct {
 // Load returns the configuration that is in force.
 func Load(from Sources) (Config, error) {
 	c := Default(from.UID, from.Getenv)
-	c.Data = first(from.Data, from.Getenv("PORTICO_DATA"), c.Data)
+	c.Data = cmp.Or(from.Data, from.Getenv("PORTICO_DATA"), c.Data)
 	listen := c.Listen
 	c.Listen = "" // so that we see whether the file has one
 	file := from.File
@@ -35,12 +36,12 @@ func Load(from Sources) (Config, error) {
 	if err != nil && (from.File != "" || !errors.Is(err, fs.ErrNotExist)) {
 		return Config{}, fmt.Errorf("reading configuration %s: %w", file, err)
 	}
-	c.Data = first(from.Data, from.Getenv("PORTICO_DATA"), c.Data)
+	c.Data = cmp.Or(from.Data, from.Getenv("PORTICO_DATA"), c.Data)
 	before, err := listenedBefore(c.Data)
 	if err != nil {
 		return Config{}, err
 	}
-	c.Listen = first(from.Listen, from.Getenv("PORTICO_LISTEN"), c.Listen, before, listen)
+	c.Listen = cmp.Or(from.Listen, from.Getenv("PORTICO_LISTEN"), c.Listen, before, listen)
 	if c.Data, err = filepath.Abs(c.Data); err != nil {
 		return Config{}, fmt.Errorf("locating the data folder: %w", err)
 	}
@@ -82,12 +83,3 @@ func (c *Config) read(file string) error {
 
 // Encode returns c as a file that Load reads.
 func (c Config) Encode() ([]byte, error) { return yaml.Marshal(c) }
-
-func first(values ...string) string {
-	for _, v := range values {
-		if v != "" {
-			return v
-		}
-	}
-	return ""
-}

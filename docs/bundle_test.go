@@ -40,7 +40,7 @@ func bundled(t *testing.T) bundle {
 		}
 		b.charts[c.Name+" "+c.Version] = chart
 	}
-	b.objects = templates.Objects(templates.Params{Namespace: systemNamespace, Version: "v0.1.0", Registry: "127.0.0.1:7445", CA: []byte("PEM")})
+	b.objects = templates.Objects(templates.Params{Namespace: kcm.DefaultSystemNamespace, Version: "v0.1.0", Registry: "127.0.0.1:7445", CA: []byte("PEM")})
 	for _, o := range b.objects {
 		switch o := o.(type) {
 		case *kcm.ClusterTemplate:

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"testing"
 
-	sourcev1 "github.com/fluxcd/source-controller/api/v1"
 	admissionv1 "k8s.io/api/admission/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -19,8 +18,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
-	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
@@ -29,15 +26,9 @@ import (
 	"portico.dev/portico/api/config/controlplane"
 
 	kcm "portico.dev/portico/api/kcm/v1beta1"
-	kof "portico.dev/portico/api/kof/v1beta1"
-	controlplanev1 "portico.dev/portico/api/local/controlplane/v1alpha1"
-	infrav1 "portico.dev/portico/api/local/infrastructure/v1alpha1"
-	sveltosv1 "portico.dev/portico/api/sveltos/v1beta1"
 	"portico.dev/portico/config"
+	"portico.dev/portico/internal/e2e"
 )
-
-// systemNamespace is where the plane keeps its own objects.
-const systemNamespace = "kcm-system"
 
 // configGroup is that of files, which no API server serves.
 const configGroup = "config.portico.dev"
@@ -86,14 +77,9 @@ func TestManifestsThatAreRefused(t *testing.T) {
 
 func newScheme(t *testing.T) *runtime.Scheme {
 	t.Helper()
-	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{
-		clientgoscheme.AddToScheme, clusterv1.AddToScheme, sourcev1.AddToScheme,
-		kcm.AddToScheme, kof.AddToScheme, infrav1.AddToScheme, controlplanev1.AddToScheme, sveltosv1.AddToScheme,
-	} {
-		if err := add(scheme); err != nil {
-			t.Fatal(err)
-		}
+	scheme, err := e2e.NewScheme()
+	if err != nil {
+		t.Fatal(err)
 	}
 	return scheme
 }
@@ -195,7 +181,7 @@ func (w *world) decode(m manifest) error {
 	unstructured.RemoveNestedField(m.Object, "status")
 	unstructured.RemoveNestedField(m.Object, "metadata", "creationTimestamp")
 	switch ns := m.GetNamespace(); ns {
-	case "", systemNamespace, metav1.NamespaceDefault, metav1.NamespaceSystem:
+	case "", kcm.DefaultSystemNamespace, metav1.NamespaceDefault, metav1.NamespaceSystem:
 		return nil
 	default:
 		if w.objects[key{schema.GroupKind{Kind: "Namespace"}, "", ns}] == nil {
@@ -234,7 +220,7 @@ func (w *world) admit(o, old *unstructured.Unstructured) error {
 		mapper.Add(schema.GroupVersionKind{Version: "v1", Kind: kind}, meta.RESTScopeNamespace)
 	}
 	to := handlers{}
-	webhook.Register(to, webhook.Options{Reader: stored.Build(), Mapper: mapper, Scheme: w.scheme, SystemNamespace: systemNamespace})
+	webhook.Register(to, webhook.Options{Reader: stored.Build(), Mapper: mapper, Scheme: w.scheme, SystemNamespace: kcm.DefaultSystemNamespace})
 	h, has := to[webhook.ValidatePath(o.GetKind())]
 	if !has {
 		return nil

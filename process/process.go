@@ -189,6 +189,16 @@ func (t Table) Wait(ctx context.Context, p Process) error {
 	return d.await(ctx)
 }
 
+// Signal sends s to p or to nobody: its number may have become another's since p was found.
+func (t Table) Signal(p Process, s unix.Signal) error {
+	d, err := t.open(p)
+	if err != nil || d == nil {
+		return err
+	}
+	defer d.close()
+	return d.signal(s)
+}
+
 func (t Table) proc() string {
 	if t.Proc == "" {
 		return "/proc"

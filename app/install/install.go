@@ -11,10 +11,12 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	kcm "portico.dev/portico/api/kcm/v1beta1"
 )
 
 // SystemNamespace holds the plane's own objects.
-const SystemNamespace = "kcm-system"
+const SystemNamespace = kcm.DefaultSystemNamespace
 
 const owner = client.FieldOwner("portico.install")
 

@@ -9,6 +9,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -16,27 +17,44 @@ import (
 const offerer = client.FieldOwner("portico.bundle")
 
 // Impose makes the server hold an object that only the plane can know, whoever changed it.
-func Impose(ctx context.Context, kube client.Client, o *unstructured.Unstructured) error {
-	err := kube.Apply(ctx, client.ApplyConfigurationFromUnstructured(o.DeepCopy()), offerer, client.ForceOwnership)
+func Impose(ctx context.Context, kube client.Client, o client.Object) error {
+	u, err := wishOf(o)
 	if err != nil {
-		return fmt.Errorf("applying %s %s: %w", o.GetKind(), client.ObjectKeyFromObject(o), err)
+		return err
+	}
+	if err := kube.Apply(ctx, client.ApplyConfigurationFromUnstructured(u), offerer, client.ForceOwnership); err != nil {
+		return fmt.Errorf("applying %s %s: %w", u.GetKind(), client.ObjectKeyFromObject(u), err)
 	}
 	return nil
 }
 
 // Offer makes the server hold an object, except for the fields that somebody else has given
 // another value: those stay as they are. Offering twice is offering once.
-func Offer(ctx context.Context, kube client.Client, o *unstructured.Unstructured) error {
-	o = o.DeepCopy()
+func Offer(ctx context.Context, kube client.Client, o client.Object) error {
+	u, err := wishOf(o)
+	if err != nil {
+		return err
+	}
 	for {
-		err := kube.Apply(ctx, client.ApplyConfigurationFromUnstructured(o.DeepCopy()), offerer)
+		err := kube.Apply(ctx, client.ApplyConfigurationFromUnstructured(u.DeepCopy()), offerer)
 		if err == nil {
 			return nil
 		}
-		if !apierrors.IsConflict(err) || !leaveOut(o, err) {
-			return fmt.Errorf("applying %s %s: %w", o.GetKind(), client.ObjectKeyFromObject(o), err)
+		if !apierrors.IsConflict(err) || !leaveOut(u, err) {
+			return fmt.Errorf("applying %s %s: %w", u.GetKind(), client.ObjectKeyFromObject(u), err)
 		}
 	}
+}
+
+// wishOf is a copy of an object without what only the server says.
+func wishOf(o client.Object) (*unstructured.Unstructured, error) {
+	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(o.DeepCopyObject())
+	if err != nil {
+		return nil, err
+	}
+	unstructured.RemoveNestedField(content, "status")
+	unstructured.RemoveNestedField(content, "metadata", "creationTimestamp")
+	return &unstructured.Unstructured{Object: content}, nil
 }
 
 // leaveOut takes the fields out of an object that are somebody else's, as the refusal names

@@ -3,9 +3,9 @@ package install_test
 import (
 	"testing"
 
+	sourcev1 "github.com/fluxcd/source-controller/api/v1"
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"portico.dev/portico/app/install"
@@ -25,11 +25,10 @@ func TestOfferKeepsWhatUsersChanged(t *testing.T) {
 		t.Helper()
 		p := templates.Params{Namespace: "default", Version: version, Registry: "127.0.0.1:5001", CA: []byte("PEM")}
 		for _, o := range templates.Objects(p) {
-			u := asUnstructured(t, o)
-			if u.GetKind() == "HelmRepository" {
+			if _, is := o.(*sourcev1.HelmRepository); is {
 				continue // its kind is Flux's and not served here
 			}
-			if err := install.Offer(t.Context(), kube, u); err != nil {
+			if err := install.Offer(t.Context(), kube, o); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -60,16 +59,4 @@ func TestOfferKeepsWhatUsersChanged(t *testing.T) {
 	if got, _, _ := unstructured.NestedString(m.Object, "spec", "release"); got != templates.ReleaseName("1.1.0") {
 		t.Errorf("release = %s; nobody but the plane has set it, so it is that of the new version", got)
 	}
-}
-
-func asUnstructured(t *testing.T, o client.Object) *unstructured.Unstructured {
-	t.Helper()
-	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	u := &unstructured.Unstructured{Object: content}
-	unstructured.RemoveNestedField(u.Object, "status")
-	unstructured.RemoveNestedField(u.Object, "metadata", "creationTimestamp")
-	return u
 }

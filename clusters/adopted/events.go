@@ -36,8 +36,7 @@ const (
 
 // Setup registers the controller. The connections that it makes last until ctx ends.
 func (c *Controller) Setup(ctx context.Context, mgr ctrl.Manager) error {
-	secret, deployment := &metav1.PartialObjectMetadata{}, &metav1.PartialObjectMetadata{}
-	secret.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
+	deployment := &metav1.PartialObjectMetadata{}
 	deployment.SetGroupVersionKind(appsv1.SchemeGroupVersion.WithKind("Deployment"))
 	err := mgr.GetFieldIndexer().IndexField(ctx, Watched(), bySecret, func(obj client.Object) []string {
 		return []string{secretOf(obj.(*sveltos.SveltosCluster))}
@@ -56,7 +55,7 @@ func (c *Controller) Setup(ctx context.Context, mgr ctrl.Manager) error {
 	manager := predicate.NewPredicateFuncs(func(obj client.Object) bool { return obj.GetName() == sveltosManager })
 	return ctrl.NewControllerManagedBy(mgr).Named("clusters.adopted").
 		For(&sveltos.SveltosCluster{}).
-		WatchesMetadata(secret, handler.EnqueueRequestsFromMapFunc(c.ofSecret)).
+		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(c.ofSecret)).
 		WatchesMetadata(deployment, handler.EnqueueRequestsFromMapFunc(c.all), builder.WithPredicates(manager)).
 		WatchesRawSource(bell.Source()).
 		WithOptions(controller.Options{MaxConcurrentReconciles: workers}).
@@ -77,9 +76,5 @@ func (c *Controller) list(ctx context.Context, which ...client.ListOption) []rec
 		ctrl.LoggerFrom(ctx).Error(err, "listing SveltosClusters")
 		return nil
 	}
-	out := make([]reconcile.Request, len(found.Items))
-	for i := range found.Items {
-		out[i].NamespacedName = client.ObjectKeyFromObject(&found.Items[i])
-	}
-	return out
+	return control.Requests(&found)
 }

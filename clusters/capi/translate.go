@@ -1,6 +1,7 @@
 package capi
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -99,7 +100,7 @@ func problems(conditions []metav1.Condition, status metav1.ConditionStatus) []st
 	for _, kind := range summarized {
 		c := find(conditions, kind)
 		if c.Status == status {
-			out = append(out, fmt.Sprintf("* %s: %s", kind, indented(firstOf(c.Message, c.Reason))))
+			out = append(out, fmt.Sprintf("* %s: %s", kind, indented(cmp.Or(c.Message, c.Reason))))
 		}
 	}
 	return out
@@ -125,16 +126,7 @@ func indented(message string) string {
 func deletingMessage(c *clusterv1.Cluster) string {
 	d := find(c.Status.Conditions, clusterv1.ClusterDeletingCondition)
 	if d.Status == metav1.ConditionTrue {
-		return firstOf(d.Message, d.Reason)
+		return cmp.Or(d.Message, d.Reason)
 	}
 	return "Cluster API has not begun to delete the Cluster yet"
-}
-
-func firstOf(words ...string) string {
-	for _, w := range words {
-		if w != "" {
-			return w
-		}
-	}
-	return ""
 }

@@ -1,13 +1,10 @@
 package chain
 
 import (
-	"context"
 	"fmt"
 
-	"k8s.io/apimachinery/pkg/util/validation/field"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"portico.dev/portico/admission"
 	kcm "portico.dev/portico/api/kcm/v1beta1"
 )
 
@@ -30,9 +27,8 @@ type kind struct {
 	name, template string
 
 	empty         func() Chain
-	list          func(ctx context.Context, reader client.Reader) ([]Chain, error)
+	list          func() client.ObjectList
 	emptyTemplate func() Template
-	validate      func(c Chain, refs admission.ChainRefs) field.ErrorList
 	// copy makes what a chain puts beside itself in place of the original.
 	copy func(original Template) (Template, error)
 }
@@ -42,36 +38,16 @@ func kinds() []kind {
 		{
 			name: kcm.ClusterTemplateChainKind, template: kcm.ClusterTemplateKind,
 			empty:         func() Chain { return &kcm.ClusterTemplateChain{} },
+			list:          func() client.ObjectList { return &kcm.ClusterTemplateChainList{} },
 			emptyTemplate: func() Template { return &kcm.ClusterTemplate{} },
-			list: func(ctx context.Context, reader client.Reader) (out []Chain, err error) {
-				var all kcm.ClusterTemplateChainList
-				err = reader.List(ctx, &all)
-				for i := range all.Items {
-					out = append(out, &all.Items[i])
-				}
-				return out, err
-			},
-			validate: func(c Chain, refs admission.ChainRefs) field.ErrorList {
-				return admission.ValidateClusterTemplateChain(c.(*kcm.ClusterTemplateChain), nil, refs)
-			},
-			copy: func(t Template) (Template, error) { return copyCluster(t.(*kcm.ClusterTemplate)) },
+			copy:          func(t Template) (Template, error) { return copyCluster(t.(*kcm.ClusterTemplate)) },
 		},
 		{
 			name: kcm.ServiceTemplateChainKind, template: kcm.ServiceTemplateKind,
 			empty:         func() Chain { return &kcm.ServiceTemplateChain{} },
+			list:          func() client.ObjectList { return &kcm.ServiceTemplateChainList{} },
 			emptyTemplate: func() Template { return &kcm.ServiceTemplate{} },
-			list: func(ctx context.Context, reader client.Reader) (out []Chain, err error) {
-				var all kcm.ServiceTemplateChainList
-				err = reader.List(ctx, &all)
-				for i := range all.Items {
-					out = append(out, &all.Items[i])
-				}
-				return out, err
-			},
-			validate: func(c Chain, refs admission.ChainRefs) field.ErrorList {
-				return admission.ValidateServiceTemplateChain(c.(*kcm.ServiceTemplateChain), nil, refs)
-			},
-			copy: func(t Template) (Template, error) { return copyService(t.(*kcm.ServiceTemplate)) },
+			copy:          func(t Template) (Template, error) { return copyService(t.(*kcm.ServiceTemplate)) },
 		},
 	}
 }

@@ -15,7 +15,7 @@ func Status(k kind, c Chain, saw Observed) kcm.TemplateChainStatus {
 		refs.Templates[t.Name] = t.Exists
 	}
 	var problems []string
-	for _, e := range k.validate(c, refs) {
+	for _, e := range admission.ValidateChain(c, c.GetChainSpec(), refs) {
 		problems = append(problems, e.Error())
 	}
 	if brings(c, saw.Home) {

@@ -152,11 +152,7 @@ func (c *Controller) list(ctx context.Context, which ...client.ListOption) []rec
 		ctrl.LoggerFrom(ctx).Error(err, "listing credentials")
 		return nil
 	}
-	out := make([]reconcile.Request, len(found.Items))
-	for i := range found.Items {
-		out[i].NamespacedName = client.ObjectKeyFromObject(&found.Items[i])
-	}
-	return out
+	return control.Requests(&found)
 }
 
 func identityKey(kind schema.GroupKind, namespace, name string) string {

@@ -26,6 +26,7 @@ import (
 
 	kcm "portico.dev/portico/api/kcm/v1beta1"
 	sveltos "portico.dev/portico/api/sveltos/v1beta1"
+	"portico.dev/portico/internal/scenario"
 	"portico.dev/portico/kube/control"
 	"portico.dev/portico/kube/helm"
 	"portico.dev/portico/kube/kubetest"
@@ -143,7 +144,7 @@ func (p *plane) await(d *kcm.ClusterDeployment, what string, wanted func(*kcm.Cl
 			}
 		}
 	}
-	p.t.Fatalf("%s did not happen; the conditions are\n%s", what, strings.Join(conditionLines(d.Status.Conditions), "\n"))
+	p.t.Fatalf("%s did not happen; the conditions are\n%s", what, scenario.DatedConditions("", d.Status.Conditions).Text)
 }
 
 func is(kind string, status metav1.ConditionStatus, words string) func(*kcm.ClusterDeployment) bool {

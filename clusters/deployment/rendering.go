@@ -24,9 +24,14 @@ const (
 
 // render says what a chart makes of the values. It is pure.
 func render(wanted helm.Wanted, ours []string) Rendering {
-	wanted.Values = known(wanted.Chart, wanted.Values, ours)
+	err := helm.Check(wanted.Chart, wanted.Values)
+	var invalid *helm.ValuesError
+	if errors.As(err, &invalid) {
+		wanted.Values = known(invalid.Problems, wanted.Values, ours)
+		err = helm.Check(wanted.Chart, wanted.Values)
+	}
 	out := Rendering{Digest: wanted.Digest(), wanted: wanted}
-	if err := helm.Check(wanted.Chart, wanted.Values); err != nil {
+	if err != nil {
 		out.Problems = problemsOf(err, ours)
 		return out
 	}
@@ -42,13 +47,9 @@ func render(wanted helm.Wanted, ours []string) Rendering {
 // known leaves out of what we inject whatever the chart has no use for: that it does not know
 // a key which the user never wrote is no mistake. k0rdent's charts, for one, declare no more of
 // the identity than they read.
-func known(chart *helm.Chart, values helm.Values, ours []string) helm.Values {
-	var invalid *helm.ValuesError
-	if !errors.As(helm.Check(chart, values), &invalid) {
-		return values
-	}
+func known(problems []helm.ValueProblem, values helm.Values, ours []string) helm.Values {
 	values = helm.MergeValues(values)
-	for _, p := range invalid.Problems {
+	for _, p := range problems {
 		if p.Unknown && within(p.Path, ours) {
 			forget(values, p.Path)
 		}

@@ -16,11 +16,10 @@ import (
 // whatever stops a ClusterDeployment is also what its status says.
 func requirements(d *kcm.ClusterDeployment, saw Observed) []metav1.Condition {
 	list := []metav1.Condition{templateReady(d, saw), credentialReady(d, saw)}
-	if d.Spec.ClusterAuth != "" {
-		list = append(list, documentReady(kcm.ClusterAuthenticationReadyCondition, saw.Authentication, "The authentication configuration is valid"))
-	}
-	if d.Spec.AuditPolicy != "" {
-		list = append(list, documentReady(kcm.ClusterAuditPolicyReadyCondition, saw.AuditPolicy, "The audit policy is valid"))
+	for _, kind := range documentKinds {
+		if reference(d, kind) != "" {
+			list = append(list, documentReady(kind, saw.document(kind)))
+		}
 	}
 	if d.Spec.DataSource != "" {
 		list = append(list, failed(kcm.DataSourceReadyCondition, "spec.dataSource is not served yet: remove it, and the control plane keeps its data itself"))
@@ -84,11 +83,11 @@ func credentialReady(d *kcm.ClusterDeployment, saw Observed) metav1.Condition {
 	return succeeded(kind, "Credential is Ready")
 }
 
-func documentReady(kind string, doc Document, good string) metav1.Condition {
+func documentReady(kind DocumentKind, doc Document) metav1.Condition {
 	if doc.Problem != "" {
-		return failed(kind, "%s", doc.Problem)
+		return failed(places[kind].condition, "%s", doc.Problem)
 	}
-	return succeeded(kind, "%s", good)
+	return succeeded(places[kind].condition, "The %s is valid", kind)
 }
 
 func chartReady(d *kcm.ClusterDeployment, saw Observed) metav1.Condition {

@@ -3,7 +3,6 @@ package deployment
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -55,7 +54,7 @@ func TestScenarios(t *testing.T) {
 		status := Status(&w.d, s.saw, done)
 		sections := []scenario.Section{
 			scenario.Text("plan", planLines(plan)...),
-			scenario.Text("conditions", conditionLines(status.Conditions)...),
+			scenario.DatedConditions("conditions", status.Conditions),
 			scenario.Text("events", eventLines(Events(s.d.Status.Conditions, status.Conditions, done))...),
 		}
 		status.Conditions = nil
@@ -212,17 +211,6 @@ func planLines(p Plan) []string {
 		lines = append(lines, fmt.Sprintf("wait at most %s for %s", left, p.Next.Reason()))
 	case waits:
 		lines = append(lines, "wait for "+p.Next.Reason())
-	}
-	return lines
-}
-
-func conditionLines(list []metav1.Condition) []string {
-	var lines []string
-	for _, c := range list {
-		lines = append(lines, fmt.Sprintf("%s=%s %s since %s", c.Type, c.Status, c.Reason, c.LastTransitionTime.UTC().Format(time.TimeOnly)))
-		if c.Message != "" {
-			lines = append(lines, "    "+strings.ReplaceAll(c.Message, "\n", "\n    "))
-		}
 	}
 	return lines
 }

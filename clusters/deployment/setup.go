@@ -23,6 +23,7 @@ import (
 	kcm "portico.dev/portico/api/kcm/v1beta1"
 	"portico.dev/portico/clusters/adopted"
 	"portico.dev/portico/clusters/capi"
+	"portico.dev/portico/kube/control"
 )
 
 // workers is how many ClusterDeployments are looked at at the same time.
@@ -50,10 +51,6 @@ func (c *Controller) Setup(ctx context.Context, mgr manager.Manager) error {
 	if err := index(ctx, mgr.GetFieldIndexer()); err != nil {
 		return err
 	}
-	secret := &metav1.PartialObjectMetadata{}
-	secret.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
-	configMap := &metav1.PartialObjectMetadata{}
-	configMap.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("ConfigMap"))
 	return builder.ControllerManagedBy(mgr).
 		Named("clusterdeployment").
 		For(&kcm.ClusterDeployment{}).
@@ -68,8 +65,8 @@ func (c *Controller) Setup(ctx context.Context, mgr manager.Manager) error {
 		Watches(&kcm.ServiceSet{}, handler.EnqueueRequestsFromMapFunc(ofServiceSet)).
 		Watches(capi.Watched(), handler.EnqueueRequestsFromMapFunc(ofRelease)).
 		Watches(adopted.Watched(), handler.EnqueueRequestsFromMapFunc(ofRelease)).
-		WatchesMetadata(secret, handler.EnqueueRequestsFromMapFunc(c.secretChanged)).
-		WatchesMetadata(configMap, handler.EnqueueRequestsFromMapFunc(ofDocument)).
+		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(c.secretChanged)).
+		WatchesMetadata(&corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(ofDocument)).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: workers,
 			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstRetry, lastRetry),
@@ -176,11 +173,7 @@ func (c *Controller) requests(ctx context.Context, opts ...client.ListOption) []
 	if err := c.Kube.List(ctx, &list, opts...); err != nil {
 		return nil
 	}
-	var out []reconcile.Request
-	for i := range list.Items {
-		out = append(out, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&list.Items[i])})
-	}
-	return out
+	return control.Requests(&list)
 }
 
 func ofServiceSet(_ context.Context, obj client.Object) []reconcile.Request {

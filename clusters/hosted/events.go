@@ -31,7 +31,6 @@ func (c *Controller) SetupWithManager(mgr manager.Manager, bell control.Bell) er
 	return builder.ControllerManagedBy(mgr).
 		Named("hosted").
 		For(&cp.HostedControlPlane{}).
-		Owns(&corev1.Secret{}, builder.OnlyMetadata).
 		// Of a Cluster we look at the spec alone, and its status changes often.
 		Watches(&clusterv1.Cluster{}, handler.EnqueueRequestsFromMapFunc(ofCluster), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&infra.LocalCluster{}, handler.EnqueueRequestsFromMapFunc(c.ofLocalCluster)).
@@ -68,35 +67,34 @@ func (c *Controller) ofSecret(ctx context.Context, obj client.Object) []reconcil
 	if i < 0 || !slices.Contains(purposes, obj.GetName()[i+1:]) {
 		return nil
 	}
-	var all cp.HostedControlPlaneList
-	if err := c.Kube.List(ctx, &all, client.InNamespace(obj.GetNamespace())); err != nil {
-		return nil
-	}
-	var out []reconcile.Request
-	for k := range all.Items {
-		p := &all.Items[k]
-		if owner, ok := control.OwnerOf(p, provider.ClusterKind); ok && owner.Name == obj.GetName()[:i] {
-			out = append(out, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(p)})
-		}
-	}
-	return out
+	return c.planes(ctx, obj.GetNamespace(), func(p *cp.HostedControlPlane) bool {
+		owner, ok := control.OwnerOf(p, provider.ClusterKind)
+		return ok && owner.Name == obj.GetName()[:i]
+	})
 }
 
 // ofReference maps a ConfigMap or Secret to the control planes that name it.
 func (c *Controller) ofReference(kind string) handler.MapFunc {
 	return func(ctx context.Context, obj client.Object) []reconcile.Request {
-		var all cp.HostedControlPlaneList
-		if err := c.Kube.List(ctx, &all, client.InNamespace(obj.GetNamespace())); err != nil {
-			return nil
-		}
-		var out []reconcile.Request
-		for i := range all.Items {
-			for _, r := range referencesOf(&all.Items[i]) {
-				if r.kind == kind && r.ref.Name == obj.GetName() {
-					out = append(out, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&all.Items[i])})
-				}
-			}
-		}
-		return out
+		return c.planes(ctx, obj.GetNamespace(), func(p *cp.HostedControlPlane) bool {
+			return slices.ContainsFunc(referencesOf(p), func(r reference) bool {
+				return r.kind == kind && r.ref.Name == obj.GetName()
+			})
+		})
 	}
+}
+
+// planes asks for a look at those control planes of a namespace of which is holds.
+func (c *Controller) planes(ctx context.Context, namespace string, is func(*cp.HostedControlPlane) bool) []reconcile.Request {
+	var all cp.HostedControlPlaneList
+	if err := c.Kube.List(ctx, &all, client.InNamespace(namespace)); err != nil {
+		return nil
+	}
+	var out []reconcile.Request
+	for i := range all.Items {
+		if p := &all.Items[i]; is(p) {
+			out = append(out, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(p)})
+		}
+	}
+	return out
 }

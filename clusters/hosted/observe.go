@@ -122,12 +122,14 @@ func (c *Controller) clusterFacts(ctx context.Context, cluster *clusterv1.Cluste
 // observeWanted works out what should run. What only the user can mend becomes a Problem.
 func (c *Controller) observeWanted(ctx context.Context, p *cp.HostedControlPlane, saw *Observed) error {
 	var err error
-	if saw.files, err = c.references(ctx, p); err == nil {
-		err = valid(instance(p, *saw))
+	saw.files, err = c.references(ctx, p)
+	in := instance(p, *saw)
+	if err == nil {
+		err = valid(in)
 	}
 	// One that was made with such ranges lives with them.
 	if err == nil && !p.Status.Initialization.Done() {
-		err = apart(instance(p, *saw))
+		err = apart(in)
 	}
 	if errors.Is(err, fleet.ErrInvalid) {
 		saw.Problem = fleet.Sentence(err)
@@ -136,7 +138,7 @@ func (c *Controller) observeWanted(ctx context.Context, p *cp.HostedControlPlane
 	if err != nil || saw.Cluster.Port == 0 || len(saw.Secrets.Missing) > 0 {
 		return err
 	}
-	saw.Wanted, err = instance(p, *saw).Digest()
+	saw.Wanted, err = in.Digest()
 	return err
 }
 

@@ -11,12 +11,12 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/tools/clientcmd"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	cp "portico.dev/portico/api/local/controlplane/v1alpha1"
 	"portico.dev/portico/clusters/bootstrap"
+	"portico.dev/portico/clusters/provider"
 	"portico.dev/portico/kube/control"
 	"portico.dev/portico/pki"
 )
@@ -139,15 +139,8 @@ func judgeKubeconfig(saw Observed) (why string, renewAt time.Time) {
 	if err != nil {
 		return "", time.Time{} // the authority is made first
 	}
-	cfg, err := clientcmd.RESTConfigFromKubeConfig(saw.kubeconfig)
-	if err != nil {
-		return "unreadable", time.Time{}
-	}
-	if cfg.Host != server(saw.Cluster) || !bytes.Equal(cfg.CAData, ca.CertificatePEM()) {
-		return "made for another server", time.Time{}
-	}
-	pair := pki.Pair{Certificate: cfg.CertData, Key: cfg.KeyData}
-	return ca.Check(pair, admin(), saw.Now), pki.RenewAt(pair)
+	why, has := provider.CheckKubeconfig(saw.kubeconfig, server(saw.Cluster), ca, admin(), saw.Now)
+	return why, pki.RenewAt(has)
 }
 
 // admin is the user that Cluster API and the management plane are inside the child.

@@ -3,10 +3,10 @@ package management
 import (
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
+	"portico.dev/portico/admission"
 	kcm "portico.dev/portico/api/kcm/v1beta1"
 )
 
@@ -28,11 +28,6 @@ const (
 	// incompatible is failed, because it does not fit to Cluster API.
 	incompatible
 )
-
-// contract is the form of one contract version, for example v1beta2.
-var contract = regexp.MustCompile(`^v[0-9]+((alpha|beta)[0-9]+)?$`)
-
-func isContract(s string) bool { return contract.MatchString(s) }
 
 // verdicts judge all components, by name. A component needs those before it: Portico itself,
 // then Cluster API.
@@ -77,13 +72,12 @@ func contracts(c Component, saw Observed) verdict {
 		return verdict{}
 	}
 	core := saw.Components[i]
-	if !core.Valid || len(core.Contracts) == 0 {
+	if !core.Valid {
 		return verdict{}
 	}
-	for _, wanted := range slices.Sorted(maps.Keys(c.Contracts)) {
-		if _, ok := core.Contracts[wanted]; !ok {
-			return verdict{incompatible, fmt.Sprintf("core CAPI contract versions does not support %s version in the ProviderTemplate %s: choose a template that fits to %s", wanted, c.Template, core.Template)}
-		}
+	// The same rule, in the same words, as at admission.
+	if problems := admission.CoreProblems(c.Template, c.Contracts, core.Template, core.Contracts); len(problems) > 0 {
+		return verdict{incompatible, problems[0]}
 	}
 	return verdict{}
 }

@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"portico.dev/portico/admission"
 	kcm "portico.dev/portico/api/kcm/v1beta1"
 )
 
@@ -194,7 +195,7 @@ func (c *Controller) mapper() meta.RESTMapper { return c.Kube.RESTMapper() }
 func contractLabels(labels map[string]string) kcm.Contracts {
 	out := kcm.Contracts{}
 	for key, value := range labels {
-		if contract, ok := strings.CutPrefix(key, kcm.ChartContractPrefix); ok && isContract(contract) {
+		if contract, ok := strings.CutPrefix(key, kcm.ChartContractPrefix); ok && admission.IsContract(contract) {
 			out[contract] = value
 		}
 	}

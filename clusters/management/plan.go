@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"portico.dev/portico/admission"
 	kcm "portico.dev/portico/api/kcm/v1beta1"
@@ -34,12 +35,13 @@ type Plan struct {
 // Decide says what to do with a Management. What lives under it has to go first: nobody would
 // look after it any more.
 func Decide(m *kcm.Management, saw Observed) Plan {
+	claimed := controllerutil.ContainsFinalizer(m, kcm.ManagementFinalizer)
 	switch {
-	case m.DeletionTimestamp.IsZero() && (!hasFinalizer(m) || m.Labels[kcm.ComponentLabel] != kcm.ComponentKCM):
+	case m.DeletionTimestamp.IsZero() && (!claimed || m.Labels[kcm.ComponentLabel] != kcm.ComponentKCM):
 		return Plan{Claim, "it is new"}
 	case m.DeletionTimestamp.IsZero():
 		return Plan{Report, "how its components stand"}
-	case !hasFinalizer(m):
+	case !claimed:
 		return Plan{Report, "it goes by itself"}
 	}
 	// The same rule, in the same words, that refused the deletion at admission.
@@ -47,15 +49,6 @@ func Decide(m *kcm.Management, saw Observed) Plan {
 		return Plan{Wait, sentences(errs)}
 	}
 	return Plan{ReleaseFinalizer, "nothing lives under it"}
-}
-
-func hasFinalizer(m *kcm.Management) bool {
-	for _, f := range m.Finalizers {
-		if f == kcm.ManagementFinalizer {
-			return true
-		}
-	}
-	return false
 }
 
 func sentences(errs field.ErrorList) string {

@@ -52,21 +52,18 @@ func components(m *kcm.Management, saw Observed, judged map[string]verdict) kcm.
 		AvailableProviders: []string{kcm.InternalProviderName},
 	}
 	for _, c := range saw.Components {
-		v := judged[c.Name]
-		out.Components[c.Name] = kcm.ComponentStatus{
-			Template: c.Template, Error: v.error, Success: v.kind == healthy, ExposedProviders: slices.Clone(c.Providers),
-		}
+		v, exposed := judged[c.Name], slices.Clone(c.Providers)
 		switch v.kind {
 		case healthy:
 			offer(&out, c.Providers, func(string) kcm.Contracts { return c.Contracts })
 		case open:
-			before := slices.DeleteFunc(slices.Clone(was.Components[c.Name].ExposedProviders), func(p string) bool {
+			exposed = slices.DeleteFunc(slices.Clone(was.Components[c.Name].ExposedProviders), func(p string) bool {
 				return !slices.Contains(was.AvailableProviders, p)
 			})
-			offer(&out, before, func(p string) kcm.Contracts { return was.CAPIContracts[p] })
-			s := out.Components[c.Name]
-			s.ExposedProviders = before
-			out.Components[c.Name] = s
+			offer(&out, exposed, func(p string) kcm.Contracts { return was.CAPIContracts[p] })
+		}
+		out.Components[c.Name] = kcm.ComponentStatus{
+			Template: c.Template, Error: v.error, Success: v.kind == healthy, ExposedProviders: exposed,
 		}
 	}
 	slices.Sort(out.AvailableProviders)

@@ -4,12 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/Masterminds/semver/v3"
 
+	"portico.dev/portico/admission"
 	"portico.dev/portico/fleet"
 )
 
@@ -31,9 +31,6 @@ type Chart struct {
 	// Schema is values.schema.json, empty if the chart has none.
 	Schema []byte
 }
-
-// contract is the form of one contract version, for example v1beta2.
-var contract = regexp.MustCompile(`^v[0-9]+((alpha|beta)[0-9]+)?$`)
 
 // providerKinds are the prefixes by which an annotation is known to name a provider.
 var providerKinds = []string{"infrastructure-", "bootstrap-", "control-plane-"}
@@ -62,7 +59,7 @@ func ProviderContracts(spec map[string]string, chart Chart) (map[string]string, 
 		found = annotated(chart, isProvider)
 	}
 	for _, provider := range slices.Sorted(maps.Keys(found)) {
-		if !contract.MatchString(found[provider]) {
+		if !admission.IsContract(found[provider]) {
 			return nil, fmt.Errorf("%w: provider %q requires the contract %q: want one version such as v1beta2", fleet.ErrInvalid, provider, found[provider])
 		}
 	}
@@ -74,14 +71,14 @@ func ProviderContracts(spec map[string]string, chart Chart) (map[string]string, 
 func CAPIContracts(spec map[string]string, chart Chart) (map[string]string, error) {
 	found := maps.Clone(spec)
 	if len(found) == 0 {
-		found = annotated(chart, contract.MatchString)
+		found = annotated(chart, admission.IsContract)
 	}
 	for _, core := range slices.Sorted(maps.Keys(found)) {
-		if !contract.MatchString(core) {
+		if !admission.IsContract(core) {
 			return nil, fmt.Errorf("%w: %q is not a version of Cluster API's contract: want one such as v1beta2", fleet.ErrInvalid, core)
 		}
 		for offered := range strings.SplitSeq(found[core], "_") {
-			if offered != "" && !contract.MatchString(offered) {
+			if offered != "" && !admission.IsContract(offered) {
 				return nil, fmt.Errorf("%w: the contracts %q offered for %s hold %q: want versions such as v1beta1_v1beta2", fleet.ErrInvalid, found[core], core, offered)
 			}
 		}

@@ -10,7 +10,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
+	"portico.dev/portico/admission"
 	kcm "portico.dev/portico/api/kcm/v1beta1"
+	"portico.dev/portico/kube/control"
 )
 
 // byOrigin finds templates by "<kind>/<namespace>/<name>" of the source that they read.
@@ -71,42 +73,14 @@ func (c *controller) readersOf(kind string) handler.MapFunc {
 			ctrl.LoggerFrom(ctx).Error(err, "listing the templates of a source", "source", key)
 			return nil
 		}
-		return requests(list)
+		return control.Requests(list)
 	}
-}
-
-func requests(list client.ObjectList) []reconcile.Request {
-	var keys []client.ObjectKey
-	switch l := list.(type) {
-	case *kcm.ClusterTemplateList:
-		for i := range l.Items {
-			keys = append(keys, client.ObjectKeyFromObject(&l.Items[i]))
-		}
-	case *kcm.ServiceTemplateList:
-		for i := range l.Items {
-			keys = append(keys, client.ObjectKeyFromObject(&l.Items[i]))
-		}
-	case *kcm.ProviderTemplateList:
-		for i := range l.Items {
-			keys = append(keys, client.ObjectKeyFromObject(&l.Items[i]))
-		}
-	}
-	out := make([]reconcile.Request, len(keys))
-	for i, key := range keys {
-		out[i].NamespacedName = key
-	}
-	return out
 }
 
 // listed are the provider templates that a release names.
 func (c *controller) listed(_ context.Context, obj client.Object) []reconcile.Request {
-	r := obj.(*kcm.Release)
-	names := []string{r.Spec.KCM.Template, r.Spec.CAPI.Template, r.Spec.Regional.Template}
-	for _, p := range r.Spec.Providers {
-		names = append(names, p.Template)
-	}
 	var out []reconcile.Request
-	for _, n := range names {
+	for _, n := range admission.ReleaseTemplates(obj.(*kcm.Release)) {
 		if n != "" {
 			out = append(out, reconcile.Request{NamespacedName: client.ObjectKey{Name: n}})
 		}

@@ -120,15 +120,7 @@ func (s *stage) badCluster(tc badInput, before e2e.Census) {
 	s.must(err)
 	ctx, cancel := context.WithTimeout(s.t.Context(), 30*time.Second)
 	defer cancel()
-	last, err := e2e.Await(ctx, s.kube, deployment(key), func(d *kcm.ClusterDeployment) string {
-		c := e2e.Condition(d.Status.Conditions, kcm.ReadyCondition)
-		for _, want := range tc.want {
-			if c.Status != metav1.ConditionFalse || !strings.Contains(c.Message, want) {
-				return fmt.Sprintf("Ready is %s: %s", c.Status, c.Message)
-			}
-		}
-		return ""
-	})
+	last, err := e2e.Await(ctx, s.kube, deployment(key), notReady(tc.want...))
 	if err != nil {
 		s.t.Errorf("%s: %v", tc.reason, err)
 	} else {
@@ -186,16 +178,23 @@ func (s *stage) laterMistake(steady e2e.Cluster) {
 	d := steady.Object()
 	d.Spec.Config = &kcm.JSON{Raw: []byte(`{"workersNumber":"many","machine":{"kind":"Virtual"}}`)}
 	s.apply(d)
-	_, err := e2e.Await(s.limited(), s.kube, deployment(steady.Key()), func(d *kcm.ClusterDeployment) string {
-		c := e2e.Condition(d.Status.Conditions, kcm.ReadyCondition)
-		if c.Status == metav1.ConditionFalse && strings.Contains(c.Message, "spec.config.workersNumber") {
-			return ""
-		}
-		return fmt.Sprintf("Ready is %s: %s", c.Status, c.Message)
-	})
+	_, err := e2e.Await(s.limited(), s.kube, deployment(steady.Key()), notReady("spec.config.workersNumber"))
 	s.must(err)
 	s.apply(steady.Object())
 	s.awaitReady(steady)
+}
+
+// notReady waits for a ClusterDeployment that is not ready, and says so in these words.
+func notReady(words ...string) func(*kcm.ClusterDeployment) string {
+	return func(d *kcm.ClusterDeployment) string {
+		c := e2e.Condition(d.Status.Conditions, kcm.ReadyCondition)
+		for _, word := range words {
+			if c.Status != metav1.ConditionFalse || !strings.Contains(c.Message, word) {
+				return fmt.Sprintf("Ready is %s: %s", c.Status, c.Message)
+			}
+		}
+		return ""
+	}
 }
 
 const deadKubeconfig = `apiVersion: v1

@@ -13,6 +13,7 @@ import (
 	sourcev1 "github.com/fluxcd/source-controller/api/v1"
 
 	kcm "portico.dev/portico/api/kcm/v1beta1"
+	kof "portico.dev/portico/api/kof/v1beta1"
 	controlplanev1 "portico.dev/portico/api/local/controlplane/v1alpha1"
 	infrav1 "portico.dev/portico/api/local/infrastructure/v1alpha1"
 	sveltosv1 "portico.dev/portico/api/sveltos/v1beta1"
@@ -24,7 +25,7 @@ func NewScheme() (*runtime.Scheme, error) {
 	var errs []error
 	for _, add := range []func(*runtime.Scheme) error{
 		clientgoscheme.AddToScheme, clusterv1.AddToScheme, sourcev1.AddToScheme,
-		kcm.AddToScheme, infrav1.AddToScheme, controlplanev1.AddToScheme, sveltosv1.AddToScheme,
+		kcm.AddToScheme, kof.AddToScheme, infrav1.AddToScheme, controlplanev1.AddToScheme, sveltosv1.AddToScheme,
 	} {
 		errs = append(errs, add(s))
 	}

@@ -8,8 +8,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
@@ -17,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 
 	kcm "portico.dev/portico/api/kcm/v1beta1"
+	"portico.dev/portico/kube/control"
 )
 
 // What the bundle offers.
@@ -78,19 +77,16 @@ func Podinfo(message string) kcm.Service {
 
 // Apply applies an object as a user does with kubectl apply --server-side.
 func Apply(ctx context.Context, c client.Client, obj client.Object) error {
-	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(obj)
-	if err != nil {
-		return fmt.Errorf("encoding %s: %w", kindOf(c, obj), err)
-	}
-	u := &unstructured.Unstructured{Object: content}
 	gvk, err := apiutil.GVKForObject(obj, c.Scheme())
 	if err != nil {
 		return err
 	}
-	u.SetGroupVersionKind(gvk)
-	unstructured.RemoveNestedField(u.Object, "status")
-	unstructured.RemoveNestedField(u.Object, "metadata", "creationTimestamp")
-	return c.Apply(ctx, client.ApplyConfigurationFromUnstructured(u), client.FieldOwner("e2e"), client.ForceOwnership)
+	wanted, ok := obj.DeepCopyObject().(client.Object)
+	if !ok {
+		return fmt.Errorf("copying %s: its copy is no object", gvk.Kind)
+	}
+	wanted.GetObjectKind().SetGroupVersionKind(gvk)
+	return control.Apply(ctx, c, "e2e", wanted)
 }
 
 // Ready says why a ClusterDeployment is not ready in the form that was asked for last; nothing if it is.

@@ -1,12 +1,12 @@
 package e2e
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+
+	"portico.dev/portico/kube/kubetest"
 )
 
 // Installation is the folder of the built programs.
@@ -17,7 +17,7 @@ type Installation string
 func Built() (Installation, error) {
 	bin := Installation(os.Getenv("PORTICO_BIN"))
 	if bin == "" {
-		root, err := Repository()
+		root, err := kubetest.Repository()
 		if err != nil {
 			return "", err
 		}
@@ -40,18 +40,3 @@ func Built() (Installation, error) {
 
 // File is the path of one of the installed files.
 func (i Installation) File(name string) string { return filepath.Join(string(i), name) }
-
-// Repository is the root of the checkout at or above the working folder.
-func Repository() (string, error) {
-	dir, err := os.Getwd()
-	if err != nil {
-		return "", fmt.Errorf("looking for the repository: %w", err)
-	}
-	for ; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
-		data, err := os.ReadFile(filepath.Join(dir, "go.mod"))
-		if err == nil && bytes.HasPrefix(data, []byte("module portico.dev/portico\n")) {
-			return dir, nil
-		}
-	}
-	return "", errors.New("looking for the repository: no folder from here upwards has the go.mod of portico.dev/portico")
-}

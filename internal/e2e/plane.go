@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -20,12 +19,13 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	kcm "portico.dev/portico/api/kcm/v1beta1"
 	"portico.dev/portico/cli"
 	"portico.dev/portico/process"
 )
 
 // SystemNamespace is where the plane's own objects are, and the clusters of tests.
-const SystemNamespace = "kcm-system"
+const SystemNamespace = kcm.DefaultSystemNamespace
 
 // Plane is a management plane with a data folder and ports of its own.
 type Plane struct {
@@ -33,21 +33,17 @@ type Plane struct {
 	Bin Installation
 	// Data is its folder, Listen the address of its API server.
 	Data, Listen string
-	// Talk gets what its commands say, and what is done to it.
-	Talk io.Writer
-	// Args are further flags of every command.
-	Args []string
 	// As is the user who runs it, nil for the one who runs the test.
 	As *syscall.Credential
 }
 
 // NewPlane chooses free ports for a plane in the folder. Nothing is started.
-func NewPlane(bin Installation, data string, talk io.Writer) (*Plane, error) {
+func NewPlane(bin Installation, data string) (*Plane, error) {
 	listen, err := freeListen()
 	if err != nil {
 		return nil, err
 	}
-	return &Plane{Bin: bin, Data: data, Listen: listen, Talk: talk}, nil
+	return &Plane{Bin: bin, Data: data, Listen: listen}, nil
 }
 
 // portsInARow is how many ports a plane takes, beginning with that of Listen.
@@ -90,7 +86,7 @@ type Result struct {
 
 // Portico runs bin/portico on the plane. A command that fails is no error here: see Code.
 func (p *Plane) Portico(ctx context.Context, args ...string) (Result, error) {
-	args = append(append([]string{"--data", p.Data, "--listen", p.Listen}, p.Args...), args...)
+	args = append([]string{"--data", p.Data, "--listen", p.Listen}, args...)
 	cmd := exec.CommandContext(ctx, p.Bin.File("portico"), args...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: p.As}
 	return run(ctx, cmd)
@@ -156,22 +152,13 @@ func (p *Plane) Status(ctx context.Context) (cli.Status, error) {
 
 // Config is how its administrator reaches the API server.
 func (p *Plane) Config(ctx context.Context) (*rest.Config, error) {
-	return p.config(ctx, "kubeconfig")
-}
-
-// ChildConfig is how the administrator of a child cluster reaches it.
-func (p *Plane) ChildConfig(ctx context.Context, name string) (*rest.Config, error) {
-	return p.config(ctx, "kubeconfig", name)
-}
-
-func (p *Plane) config(ctx context.Context, args ...string) (*rest.Config, error) {
-	r, err := p.must(ctx, args...)
+	r, err := p.must(ctx, "kubeconfig")
 	if err != nil {
 		return nil, err
 	}
 	cfg, err := clientcmd.RESTConfigFromKubeConfig([]byte(r.Out))
 	if err != nil {
-		return nil, fmt.Errorf("reading portico %s: %w", strings.Join(args, " "), err)
+		return nil, fmt.Errorf("reading portico kubeconfig: %w", err)
 	}
 	cfg.QPS = -1 // a test does not wait for a client's manners
 	cfg.WarningHandler = rest.NoWarnings{}

@@ -60,7 +60,7 @@ func newPlane(t *testing.T) *e2e.Plane {
 	if err != nil {
 		t.Skip(err)
 	}
-	plane, err := e2e.NewPlane(bin, t.TempDir()+"/data", t.Output())
+	plane, err := e2e.NewPlane(bin, t.TempDir()+"/data")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,9 +9,7 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	kcm "portico.dev/portico/api/kcm/v1beta1"
 	"portico.dev/portico/internal/e2e"
 )
 
@@ -41,14 +39,7 @@ func TestWithoutRoot(t *testing.T) {
 	}
 	real := e2e.Cluster{Name: "real", Workers: 1, Real: true}
 	s.apply(real.Object())
-	const want = "needs root: run portico up as root"
-	_, err = e2e.Await(s.limited(), s.kube, deployment(real.Key()), func(d *kcm.ClusterDeployment) string {
-		c := e2e.Condition(d.Status.Conditions, kcm.ReadyCondition)
-		if c.Status == metav1.ConditionFalse && strings.Contains(c.Message, want) {
-			return ""
-		}
-		return fmt.Sprintf("Ready is %s: %s", c.Status, c.Message)
-	})
+	_, err = e2e.Await(s.limited(), s.kube, deployment(real.Key()), notReady("needs root: run portico up as root"))
 	s.must(err)
 	s.remove(crowd.Key(), real.Key())
 	s.must(plane.Reset(s.limited()))

@@ -3,6 +3,8 @@ package scenario
 import (
 	"errors"
 	"fmt"
+	"strings"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -51,4 +53,17 @@ func ConditionLines(conditions []metav1.Condition) []string {
 		lines = append(lines, fmt.Sprintf("%s=%s  %s  %s", c.Type, c.Status, c.Reason, c.Message))
 	}
 	return lines
+}
+
+// DatedConditions is a section with the conditions and the times at which they turned, each message
+// on lines of its own.
+func DatedConditions(name string, conditions []metav1.Condition) Section {
+	var lines []string
+	for _, c := range conditions {
+		lines = append(lines, fmt.Sprintf("%s=%s %s since %s", c.Type, c.Status, c.Reason, c.LastTransitionTime.UTC().Format(time.TimeOnly)))
+		if c.Message != "" {
+			lines = append(lines, "    "+strings.ReplaceAll(c.Message, "\n", "\n    "))
+		}
+	}
+	return Text(name, lines...)
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/fluxcd/cli-utils/pkg/kstatus/status"
 	release "helm.sh/helm/v4/pkg/release/v1"
@@ -26,20 +25,16 @@ type Problem struct {
 	Object string
 	// Message says what is wrong with it, and with its pods if it has any.
 	Message string
-	// Since is when that began, as far as the object tells.
-	Since time.Time
-	// Failed says that the object has given up: waiting will not help.
-	Failed bool
 }
 
-// Live is an object of a release as the cluster has it.
-type Live struct {
-	// Name is "Kind namespace/name".
-	Name string
-	// Object is nil if it is not there.
-	Object *unstructured.Unstructured
-	// Pods are those of a workload that is not ready.
-	Pods []corev1.Pod
+// liveObject is an object of a release as the cluster has it.
+type liveObject struct {
+	// name is "Kind namespace/name".
+	name string
+	// object is nil if it is not there.
+	object *unstructured.Unstructured
+	// pods are those of a workload that is not ready.
+	pods []corev1.Pod
 }
 
 // Health says which objects of a release's last revision do not run, sorted by object; none
@@ -58,14 +53,14 @@ func (r *Releases) Health(ctx context.Context, namespace, name string) ([]Proble
 	if err != nil {
 		return nil, fmt.Errorf("looking at the objects of release %s: %w", k, classify(err))
 	}
-	return Judge(live), nil
+	return judge(live), nil
 }
 
-// Judge says which of a release's objects do not run, sorted by object.
-func Judge(live []Live) []Problem {
+// judge says which of a release's objects do not run, sorted by object.
+func judge(live []liveObject) []Problem {
 	var problems []Problem
 	for _, l := range live {
-		if p, bad := judge(l); bad {
+		if p, bad := problemOf(l); bad {
 			problems = append(problems, p)
 		}
 	}
@@ -73,42 +68,22 @@ func Judge(live []Live) []Problem {
 	return problems
 }
 
-func judge(l Live) (Problem, bool) {
-	if l.Object == nil {
-		return Problem{Object: l.Name, Message: "it was deleted"}, true
+func problemOf(l liveObject) (Problem, bool) {
+	if l.object == nil {
+		return Problem{Object: l.name, Message: "it was deleted"}, true
 	}
-	result, err := status.Compute(l.Object)
+	result, err := status.Compute(l.object)
 	if err != nil {
-		return Problem{Object: l.Name, Message: "its status cannot be read: " + err.Error(), Since: since(l.Object)}, true
+		return Problem{Object: l.name, Message: "its status cannot be read: " + err.Error()}, true
 	}
 	if result.Status == status.CurrentStatus {
 		return Problem{}, false
 	}
 	said := []string{cmp.Or(strings.TrimSpace(result.Message), string(result.Status))}
-	if why := firstReason(l.Pods); why != "" {
+	if why := firstReason(l.pods); why != "" {
 		said = append(said, why)
 	}
-	return Problem{
-		Object:  l.Name,
-		Message: strings.Join(said, ": "),
-		Since:   since(l.Object),
-		Failed:  result.Status == status.FailedStatus,
-	}, true
-}
-
-// since is when the object's own word for its health turned bad, or else its birth.
-func since(o *unstructured.Unstructured) time.Time {
-	conditions, _, _ := unstructured.NestedSlice(o.Object, "status", "conditions")
-	for _, c := range conditions {
-		condition, _ := c.(map[string]any)
-		if t := condition["type"]; (t == "Ready" || t == "Available") && condition["status"] != "True" {
-			text, _ := condition["lastTransitionTime"].(string)
-			if at, err := time.Parse(time.RFC3339, text); err == nil {
-				return at
-			}
-		}
-	}
-	return o.GetCreationTimestamp().Time
+	return Problem{Object: l.name, Message: strings.Join(said, ": ")}, true
 }
 
 // firstReason says why the first of the pods, by name, that has something to say does not run.
@@ -141,7 +116,7 @@ func containerReason(c corev1.ContainerStatus) string {
 
 // live fetches the objects of a revision. A kind that the cluster does not have any more
 // has no objects.
-func (r *Releases) live(ctx context.Context, of *release.Release) ([]Live, error) {
+func (r *Releases) live(ctx context.Context, of *release.Release) ([]liveObject, error) {
 	objects, err := objectsOf(of)
 	if err != nil {
 		return nil, err
@@ -151,11 +126,11 @@ func (r *Releases) live(ctx context.Context, of *release.Release) ([]Live, error
 		return nil, err
 	}
 	through := lens{r.cluster.mapper, client, of.Namespace}
-	out := make([]Live, 0, len(objects))
+	out := make([]liveObject, 0, len(objects))
 	for _, o := range objects {
 		l, err := through.look(ctx, o)
 		if err != nil {
-			return nil, fmt.Errorf("reading %s: %w", l.Name, err)
+			return nil, fmt.Errorf("reading %s: %w", l.name, err)
 		}
 		out = append(out, l)
 	}
@@ -169,8 +144,8 @@ type lens struct {
 	namespace string
 }
 
-func (l lens) look(ctx context.Context, o *unstructured.Unstructured) (Live, error) {
-	gvk, found := o.GroupVersionKind(), Live{Name: o.GetKind() + " " + o.GetName()}
+func (l lens) look(ctx context.Context, o *unstructured.Unstructured) (liveObject, error) {
+	gvk, found := o.GroupVersionKind(), liveObject{name: o.GetKind() + " " + o.GetName()}
 	mapping, err := l.mapper.RESTMapping(gvk.GroupKind(), gvk.Version)
 	if meta.IsNoMatchError(err) {
 		return found, nil
@@ -181,7 +156,7 @@ func (l lens) look(ctx context.Context, o *unstructured.Unstructured) (Live, err
 	where := dynamic.ResourceInterface(l.client.Resource(mapping.Resource))
 	if mapping.Scope.Name() == meta.RESTScopeNameNamespace {
 		namespace := cmp.Or(o.GetNamespace(), l.namespace)
-		where, found.Name = l.client.Resource(mapping.Resource).Namespace(namespace), o.GetKind()+" "+namespace+"/"+o.GetName()
+		where, found.name = l.client.Resource(mapping.Resource).Namespace(namespace), o.GetKind()+" "+namespace+"/"+o.GetName()
 	}
 	object, err := where.Get(ctx, o.GetName(), metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
@@ -190,15 +165,18 @@ func (l lens) look(ctx context.Context, o *unstructured.Unstructured) (Live, err
 	if err != nil {
 		return found, err
 	}
-	found.Object = object
-	found.Pods, err = l.pods(ctx, object)
+	found.object = object
+	found.pods, err = l.pods(ctx, object)
 	return found, err
 }
 
 // pods lists those of a workload that is not ready; nobody asks about the others.
 func (l lens) pods(ctx context.Context, of *unstructured.Unstructured) ([]corev1.Pod, error) {
 	chosen, ok, _ := unstructured.NestedStringMap(of.Object, "spec", "selector", "matchLabels")
-	if result, err := status.Compute(of); !ok || err != nil || result.Status == status.CurrentStatus {
+	if !ok {
+		return nil, nil
+	}
+	if result, err := status.Compute(of); err != nil || result.Status == status.CurrentStatus {
 		return nil, nil
 	}
 	list, err := l.client.Resource(corev1.SchemeGroupVersion.WithResource("pods")).Namespace(of.GetNamespace()).

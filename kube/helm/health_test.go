@@ -2,7 +2,6 @@ package helm
 
 import (
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
@@ -51,45 +50,44 @@ func TestJudge(t *testing.T) {
 	homeless := corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "web-d"}, Status: corev1.PodStatus{Conditions: []corev1.PodCondition{{
 		Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Message: "0/1 nodes are available",
 	}}}}
-	since := time.Date(2026, 1, 1, 0, 1, 0, 0, time.UTC)
 	bad := func(message string) []Problem {
-		return []Problem{{Object: "Deployment ns/web", Message: message, Since: since}}
+		return []Problem{{Object: "Deployment ns/web", Message: message}}
 	}
 	tests := []struct {
 		name, why string
-		live      []Live
+		live      []liveObject
 		want      []Problem
 	}{
 		{"Nothing", "A release without objects has no problems.", nil, nil},
 		{"Plain", "An object without a status is as good as it gets.",
-			[]Live{{"ConfigMap ns/a", object(t, "{apiVersion: v1, kind: ConfigMap, metadata: {name: a}}"), nil}}, nil},
+			[]liveObject{{"ConfigMap ns/a", object(t, "{apiVersion: v1, kind: ConfigMap, metadata: {name: a}}"), nil}}, nil},
 		{"Gone", "Somebody deleted it; when, nobody knows.",
-			[]Live{{"ConfigMap ns/a", nil, nil}}, []Problem{{Object: "ConfigMap ns/a", Message: "it was deleted"}}},
+			[]liveObject{{"ConfigMap ns/a", nil, nil}}, []Problem{{Object: "ConfigMap ns/a", Message: "it was deleted"}}},
 		{"NoPods", "Without pods, the workload's own words have to do.",
-			[]Live{{"Deployment ns/web", object(t, unready), nil}}, bad("Available: 0/1")},
+			[]liveObject{{"Deployment ns/web", object(t, unready), nil}}, bad("Available: 0/1")},
 		{"Pod", "A pod that says why explains it best; one that is just starting explains nothing.",
-			[]Live{{"Deployment ns/web", object(t, unready), []corev1.Pod{waiting, starting}}},
+			[]liveObject{{"Deployment ns/web", object(t, unready), []corev1.Pod{waiting, starting}}},
 			bad("Available: 0/1: pod web-b, container main: ImagePullBackOff: no such image")},
 		{"Ended", "A container that ended says with which code.",
-			[]Live{{"Deployment ns/web", object(t, unready), []corev1.Pod{ended}}},
+			[]liveObject{{"Deployment ns/web", object(t, unready), []corev1.Pod{ended}}},
 			bad("Available: 0/1: pod web-c, container main: it ended with code 2 (Error)")},
 		{"Unscheduled", "A pod that found no node has no containers yet.",
-			[]Live{{"Deployment ns/web", object(t, unready), []corev1.Pod{homeless}}},
+			[]liveObject{{"Deployment ns/web", object(t, unready), []corev1.Pod{homeless}}},
 			bad("Available: 0/1: pod web-d: 0/1 nodes are available")},
 		{"Failed", "A failed job will not mend by itself.",
-			[]Live{{"Job ns/j", object(t, `
+			[]liveObject{{"Job ns/j", object(t, `
 apiVersion: batch/v1
 kind: Job
 metadata: {name: j, namespace: ns, creationTimestamp: "2026-01-01T00:01:00Z"}
 status: {conditions: [{type: Failed, status: "True", reason: BackoffLimitExceeded, message: too often}]}`), nil}},
-			[]Problem{{Object: "Job ns/j", Message: "Job Failed. failed: 0/1", Since: since, Failed: true}}},
+			[]Problem{{Object: "Job ns/j", Message: "Job Failed. failed: 0/1"}}},
 		{"Sorted", "The same problems come in the same order.",
-			[]Live{{"B b", nil, nil}, {"A a", nil, nil}},
+			[]liveObject{{"B b", nil, nil}, {"A a", nil, nil}},
 			[]Problem{{Object: "A a", Message: "it was deleted"}, {Object: "B b", Message: "it was deleted"}}},
 	}
 	for _, tc := range tests {
 		t.Run(tc.name, func(t *testing.T) {
-			if diff := cmp.Diff(tc.want, Judge(tc.live)); diff != "" {
+			if diff := cmp.Diff(tc.want, judge(tc.live)); diff != "" {
 				t.Errorf("%s (-want +got)\n%s", tc.why, diff)
 			}
 		})

@@ -55,10 +55,10 @@ func Render(c *Chart, v Values, r Release) (*Rendered, error) {
 			c.Name(), c.Version(), fleet.ErrInvalid, want, capabilities.KubeVersion.Version)
 	}
 	files, err := execute(raw, v, r, capabilities)
-	if problems := c.rules.misplaced("", v); err != nil && len(problems) > 0 {
-		return nil, &ValuesError{Chart: c.Name() + " " + c.Version(), Problems: problems}
-	}
 	if err != nil {
+		if problems := c.rules.misplaced("", v); len(problems) > 0 {
+			return nil, &ValuesError{Chart: c.Name() + " " + c.Version(), Problems: problems}
+		}
 		return nil, fmt.Errorf("rendering chart %s %s: %w: %s", c.Name(), c.Version(), fleet.ErrInvalid, inWords(err))
 	}
 	rendered, err := sortOut(raw, files)

@@ -154,12 +154,9 @@ func (w Wanted) labels() map[string]string {
 	if w.Owner == (Owner{}) {
 		return w.Options.Labels
 	}
-	labels := map[string]string{w.Owner.Label: w.Owner.Value}
-	for name, value := range w.Options.Labels {
-		if name != w.Owner.Label {
-			labels[name] = value
-		}
-	}
+	labels := map[string]string{}
+	maps.Copy(labels, w.Options.Labels)
+	labels[w.Owner.Label] = w.Owner.Value
 	return labels
 }
 

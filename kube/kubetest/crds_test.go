@@ -7,7 +7,7 @@ import (
 
 // A mistyped folder must fail the tests at once, not leave them without their kinds.
 func TestReadAllCRDs(t *testing.T) {
-	root, err := repository()
+	root, err := Repository()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -59,7 +59,7 @@ func (c *Cluster) Namespace(t testing.TB) string {
 }
 
 func start(ctx context.Context, dir string, folders []string) (_ *Cluster, err error) {
-	root, err := repository()
+	root, err := Repository()
 	if err != nil {
 		return nil, err
 	}

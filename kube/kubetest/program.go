@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// repository is the root of the checkout, at or above the working folder of the test.
-func repository() (string, error) {
+// Repository is the root of the checkout, at or above the working folder.
+func Repository() (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {
 		return "", fmt.Errorf("looking for the repository: %w", err)
@@ -26,7 +26,7 @@ func repository() (string, error) {
 			return dir, nil
 		}
 	}
-	return "", errors.New("looking for the repository: no folder above this test has the go.mod of portico.dev/portico")
+	return "", errors.New("looking for the repository: no folder from here upwards has the go.mod of portico.dev/portico")
 }
 
 // binary is the API server's program: $PORTICO_KUBE, or the one that make built.

@@ -11,7 +11,7 @@ func (c *Cluster) Kill() { c.program.kill() }
 // Revive starts a killed API server again, at the same address and with what it had.
 func (c *Cluster) Revive(t testing.TB) {
 	t.Helper()
-	root, err := repository()
+	root, err := Repository()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	sveltos "portico.dev/portico/api/sveltos/v1beta1"
 	"portico.dev/portico/fleet"
 )
 
@@ -38,7 +39,7 @@ func KubeconfigRef(ctx context.Context, kube client.Reader, cluster types.Namesp
 	if err != nil {
 		return Ref{}, fmt.Errorf("reading SveltosCluster %s: %w", cluster, err)
 	}
-	ref.Secret.Name = cluster.Name + "-sveltos-kubeconfig"
+	ref.Secret.Name = cluster.Name + sveltos.KubeconfigSecretSuffix
 	if said, _, _ := unstructured.NestedString(obj.Object, "spec", "kubeconfigName"); said != "" {
 		ref.Secret.Name = said
 	}

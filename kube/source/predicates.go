@@ -5,12 +5,9 @@ import (
 
 	"github.com/fluxcd/pkg/apis/meta"
 	sourcev1 "github.com/fluxcd/source-controller/api/v1"
-	apimeta "k8s.io/apimachinery/pkg/api/meta"
-	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"portico.dev/portico/kube/control"
 )
@@ -62,13 +59,4 @@ func newList(kind string) (client.ObjectList, error) {
 		return &sourcev1.BucketList{}, nil
 	}
 	return nil, fmt.Errorf("listing sources: %s is not a source kind", kind)
-}
-
-func requestsOf(objs client.ObjectList) ([]reconcile.Request, error) {
-	var requests []reconcile.Request
-	err := apimeta.EachListItem(objs, func(o runtime.Object) error {
-		requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(o.(client.Object))})
-		return nil
-	})
-	return requests, err
 }

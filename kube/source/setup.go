@@ -21,6 +21,7 @@ import (
 	ctrlsource "sigs.k8s.io/controller-runtime/pkg/source"
 
 	"portico.dev/portico/fleet"
+	"portico.dev/portico/kube/control"
 	"portico.dev/portico/kube/source/store"
 )
 
@@ -151,11 +152,7 @@ func (s setup) chartsOf(ctx context.Context, obj client.Object) []reconcile.Requ
 		ctrl.LoggerFrom(ctx).Error(err, "listing the charts of a source", "source", client.ObjectKeyFromObject(obj))
 		return nil
 	}
-	var requests []reconcile.Request
-	for i := range charts.Items {
-		requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&charts.Items[i])})
-	}
-	return requests
+	return control.Requests(&charts)
 }
 
 // leftovers enqueues every object that has files in the store, once, at the start: objects that
@@ -232,7 +229,7 @@ func list(ctx context.Context, kube client.Reader, kind string) ([]reconcile.Req
 	if err := kube.List(ctx, objs); err != nil {
 		return nil, fmt.Errorf("listing %s objects: %w", kind, err)
 	}
-	return requestsOf(objs)
+	return control.Requests(objs), nil
 }
 
 type comesOrGoes struct{}

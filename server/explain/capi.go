@@ -1,12 +1,15 @@
 package explain
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
 
 	kcm "portico.dev/portico/api/kcm/v1beta1"
+	"portico.dev/portico/kube/control"
 )
 
 // capiConditions are those of a Cluster, in the order in which it comes up.
@@ -24,14 +27,15 @@ func (s Snapshot) capiCluster(d kcm.ClusterDeployment) *Node {
 	n := (&Node{Ref: refOf(o), Detail: text(o, "status", "phase")}).judged(judge(o, capiConditions...))
 	infra := n.add(s.provided(o, "infrastructureRef"))
 	plane := n.add(s.provided(o, "controlPlaneRef"))
+	key := types.NamespacedName{Namespace: d.Namespace, Name: d.Name}
 	var workers []*Node
 	for _, md := range s.list("MachineDeployment", labelled(kcm.CAPIClusterNameLabel, o.GetName())) {
 		if md.GetNamespace() == o.GetNamespace() {
-			workers = append(workers, n.add(s.machineDeployment(md, d)))
+			workers = append(workers, n.add(s.machineDeployment(md, key)))
 		}
 	}
 	for _, m := range s.loose(o) {
-		workers = append(workers, n.add(s.machine(m, d)))
+		workers = append(workers, n.add(s.machine(m, key)))
 	}
 	blameOfCluster(n, o, infra, plane, workers)
 	n.Next = nextForCAPI(n, o)
@@ -39,7 +43,7 @@ func (s Snapshot) capiCluster(d kcm.ClusterDeployment) *Node {
 }
 
 func nextForCAPI(n *Node, o *unstructured.Unstructured) string {
-	switch probe := condition(conditionsOf(o), "RemoteConnectionProbe"); {
+	switch probe := control.Find(conditionsOf(o), "RemoteConnectionProbe"); {
 	case n.phrase == paused:
 		return unpause(o)
 	case n.Mark != Broken:
@@ -65,7 +69,7 @@ func blameOfCluster(n *Node, o *unstructured.Unstructured, infra, plane *Node, w
 		return
 	}
 	for _, kind := range capiConditions {
-		c := condition(all, kind)
+		c := control.Find(all, kind)
 		if c == nil || c.Status == "True" {
 			continue
 		}
@@ -112,7 +116,7 @@ func (s Snapshot) provided(owner *unstructured.Unstructured, path ...string) *No
 		n.Mark, n.Message = Working, "it does not exist yet" // what refers to it may be there first
 		return n
 	}
-	n := (&Node{Ref: refOf(o), Detail: firstOf(text(o, "status", "version"), text(o, "spec", "kind"))}).judged(judge(o, kcm.ReadyCondition, "Available"))
+	n := (&Node{Ref: refOf(o), Detail: cmp.Or(text(o, "status", "version"), text(o, "spec", "kind"))}).judged(judge(o, kcm.ReadyCondition, "Available"))
 	if len(conditionsOf(o)) == 0 && (flag(o, "status", "initialization", "provisioned") || flag(o, "status", "ready")) {
 		n.Mark, n.Message = OK, ""
 	}
@@ -126,9 +130,9 @@ func (s Snapshot) provided(owner *unstructured.Unstructured, path ...string) *No
 	return n
 }
 
-func (s Snapshot) machineDeployment(o *unstructured.Unstructured, d kcm.ClusterDeployment) *Node {
+func (s Snapshot) machineDeployment(o *unstructured.Unstructured, cluster types.NamespacedName) *Node {
 	n := (&Node{Ref: refOf(o), Detail: replicas(o)}).judged(judge(o, "Available"))
-	if c := condition(conditionsOf(o), "RollingOut"); n.Mark == OK && c != nil && c.Status == "True" {
+	if c := control.Find(conditionsOf(o), "RollingOut"); n.Mark == OK && c != nil && c.Status == "True" {
 		n.judged(verdictOf(c, Working))
 	}
 	if n.Mark == OK && number(o, "status", "readyReplicas") < number(o, "spec", "replicas") {
@@ -147,7 +151,7 @@ func (s Snapshot) machineDeployment(o *unstructured.Unstructured, d kcm.ClusterD
 			at.judged(v)
 		}
 		for _, m := range machines {
-			at.add(s.machine(m, d))
+			at.add(s.machine(m, cluster))
 		}
 		n.add(at)
 	}
@@ -160,11 +164,11 @@ func replicas(o *unstructured.Unstructured) string {
 
 // machine is the node of a Machine, with its bootstrap data, its infrastructure, and the
 // Kubernetes node that it became.
-func (s Snapshot) machine(o *unstructured.Unstructured, d kcm.ClusterDeployment) *Node {
+func (s Snapshot) machine(o *unstructured.Unstructured, cluster types.NamespacedName) *Node {
 	n := (&Node{Ref: refOf(o), Detail: join(text(o, "status", "phase"), text(o, "spec", "version"))}).judged(judge(o, kcm.ReadyCondition))
 	n.add(s.provided(o, "bootstrap", "configRef"))
 	n.add(s.provided(o, "infrastructureRef"))
-	n.add(s.kubernetesNode(o, d))
+	n.add(s.kubernetesNode(o, cluster))
 	if n.Mark == OK {
 		return n
 	}
@@ -188,13 +192,13 @@ func unpause(o *unstructured.Unstructured) string {
 
 // kubernetesNode is what a machine became on its cluster; nil while it is none, or cannot be
 // seen.
-func (s Snapshot) kubernetesNode(machine *unstructured.Unstructured, d kcm.ClusterDeployment) *Node {
+func (s Snapshot) kubernetesNode(machine *unstructured.Unstructured, cluster types.NamespacedName) *Node {
 	name := text(machine, "status", "nodeRef", "name")
-	child := s.child(d.Namespace, d.Name)
+	child := s.child(cluster.Namespace, cluster.Name)
 	if name == "" || child == nil || child.Problem != "" {
 		return nil
 	}
-	ref := Ref{Kind: "Node", Name: name, Cluster: d.Name}
+	ref := Ref{Kind: "Node", Name: name, Cluster: cluster.Name}
 	o := find(child.Objects, "Node", "", name)
 	if o == nil && machine.GetDeletionTimestamp() != nil {
 		return nil
@@ -206,18 +210,18 @@ func (s Snapshot) kubernetesNode(machine *unstructured.Unstructured, d kcm.Clust
 	if flag(o, "spec", "unschedulable") {
 		n.Detail = join(n.Detail, "takes no new pods")
 	}
-	if c := condition(conditionsOf(o), kcm.ReadyCondition); c != nil && c.Status == "Unknown" {
+	if c := control.Find(conditionsOf(o), kcm.ReadyCondition); c != nil && c.Status == "Unknown" {
 		n.Mark = Broken // its kubelet was heard of once, and is silent now
 	}
 	if n.Mark != OK {
-		n.Next = childKubectl(d, "describe node "+name)
+		n.Next = childKubectl(cluster, "describe node "+name)
 	}
 	return n
 }
 
 // lostNode is when Cluster API noticed that a machine's node is gone.
 func lostNode(machine *unstructured.Unstructured) time.Time {
-	if c := condition(conditionsOf(machine), "NodeHealthy"); c != nil && c.Status != "True" {
+	if c := control.Find(conditionsOf(machine), "NodeHealthy"); c != nil && c.Status != "True" {
 		return c.LastTransitionTime.Time
 	}
 	return time.Time{}
@@ -225,8 +229,8 @@ func lostNode(machine *unstructured.Unstructured) time.Time {
 
 // childKubectl is a command on a child cluster, under the context that portico kubeconfig
 // --merge makes.
-func childKubectl(d kcm.ClusterDeployment, command string) string {
-	return fmt.Sprintf("portico kubeconfig %s -n %s --merge && kubectl --context %s %s", d.Name, d.Namespace, Context(d.Namespace, d.Name), command)
+func childKubectl(cluster types.NamespacedName, command string) string {
+	return fmt.Sprintf("portico kubeconfig %s -n %s --merge && kubectl --context %s %s", cluster.Name, cluster.Namespace, Context(cluster.Namespace, cluster.Name), command)
 }
 
 // Context is what the context of a child cluster is called in kubeconfigs. A name by itself is

@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -9,6 +10,7 @@ import (
 
 	kcm "portico.dev/portico/api/kcm/v1beta1"
 	sveltos "portico.dev/portico/api/sveltos/v1beta1"
+	"portico.dev/portico/kube/control"
 )
 
 // clusterConditions are those of a ClusterDeployment, in the order in which a cluster comes
@@ -58,7 +60,7 @@ func blameOf(n *Node, d kcm.ClusterDeployment, p clusterParts) {
 		n.blame() // nobody has looked at it: nothing below it can be the reason
 		return
 	}
-	if c := condition(d.Status.Conditions, kcm.DeletingCondition); c != nil && d.DeletionTimestamp != nil {
+	if c := control.Find(d.Status.Conditions, kcm.DeletingCondition); c != nil && d.DeletionTimestamp != nil {
 		switch c.Reason {
 		case kcm.WaitingForServiceSetsDeletionReason:
 			n.blame(append(p.services, p.child)...)
@@ -94,7 +96,7 @@ func blameOf(n *Node, d kcm.ClusterDeployment, p clusterParts) {
 // unmet is the first condition of a ClusterDeployment that does not hold; empty for none.
 func unmet(d kcm.ClusterDeployment) string {
 	for _, kind := range clusterConditions {
-		if c := condition(d.Status.Conditions, kind); c != nil && c.Status != "True" {
+		if c := control.Find(d.Status.Conditions, kind); c != nil && c.Status != "True" {
 			return kind
 		}
 	}
@@ -118,7 +120,7 @@ func (s Snapshot) release(d kcm.ClusterDeployment) *Node {
 		Ref: Ref{Kind: "release", Namespace: d.Namespace, Name: d.Name}, Mark: Working, Message: state,
 		Detail: fmt.Sprintf("revision %d", revision(last)), Since: last.GetCreationTimestamp().Time,
 	}
-	c := condition(d.Status.Conditions, kcm.HelmReleaseReadyCondition)
+	c := control.Find(d.Status.Conditions, kcm.HelmReleaseReadyCondition)
 	switch {
 	case state == "deployed":
 		n.Mark, n.Message = OK, ""
@@ -155,7 +157,7 @@ func (s Snapshot) adopted(d kcm.ClusterDeployment) *Node {
 		n.Next = unpause(o)
 	case a.Status.FailureMessage != nil && !a.Status.Ready:
 		n.Mark, n.Message = Broken, oneLine(*a.Status.FailureMessage)
-		n.Next = fmt.Sprintf("see whether the cluster runs, and whether its kubeconfig is right: Secret %s/%s", d.Namespace, firstOf(a.Spec.KubeconfigName, d.Name+"-sveltos-kubeconfig"))
+		n.Next = fmt.Sprintf("see whether the cluster runs, and whether its kubeconfig is right: Secret %s/%s", d.Namespace, cmp.Or(a.Spec.KubeconfigName, d.Name+sveltos.KubeconfigSecretSuffix))
 	case !a.Status.Ready:
 		n.Mark, n.Message, n.Since = Working, "nobody has tried to connect yet", o.GetCreationTimestamp().Time
 	}
@@ -197,7 +199,7 @@ func (s Snapshot) childCluster(d kcm.ClusterDeployment) *Node {
 // everUp says whether a cluster answered once, so that its silence now is a problem.
 func (s Snapshot) everUp(d kcm.ClusterDeployment) bool {
 	if o := s.renderedBy("Cluster", d); o != nil {
-		c := condition(conditionsOf(o), "ControlPlaneInitialized")
+		c := control.Find(conditionsOf(o), "ControlPlaneInitialized")
 		return c != nil && c.Status == "True"
 	}
 	return s.renderedBy("SveltosCluster", d) != nil
@@ -206,7 +208,7 @@ func (s Snapshot) everUp(d kcm.ClusterDeployment) bool {
 // lostSince is when Cluster API lost the connection to a cluster, if it did.
 func (s Snapshot) lostSince(d kcm.ClusterDeployment) time.Time {
 	if o := s.renderedBy("Cluster", d); o != nil {
-		if c := condition(conditionsOf(o), "RemoteConnectionProbe"); c != nil && c.Status == "False" {
+		if c := control.Find(conditionsOf(o), "RemoteConnectionProbe"); c != nil && c.Status == "False" {
 			return c.LastTransitionTime.Time
 		}
 	}
@@ -237,15 +239,6 @@ func join(words ...string) string {
 		}
 	}
 	return strings.Join(some, ", ")
-}
-
-func firstOf(words ...string) string {
-	for _, w := range words {
-		if w != "" {
-			return w
-		}
-	}
-	return ""
 }
 
 func count(n int, noun string) string {

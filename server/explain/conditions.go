@@ -6,6 +6,8 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"portico.dev/portico/kube/control"
 )
 
 // verdict is how an object stands.
@@ -37,15 +39,6 @@ func conditionsOf(o *unstructured.Unstructured) []metav1.Condition {
 	return typed[conditioned](o).Status.Conditions
 }
 
-func condition(all []metav1.Condition, kind string) *metav1.Condition {
-	for i := range all {
-		if all[i].Type == kind {
-			return &all[i]
-		}
-	}
-	return nil
-}
-
 // judge is the verdict on an object whose conditions of the given types all have to be true;
 // the first that is not speaks, one that is false before one that is unknown. Types that
 // nobody reports do not count, but one has to be there.
@@ -71,7 +64,7 @@ func judge(o *unstructured.Unstructured, kinds ...string) verdict {
 func fold(all []metav1.Condition, kinds []string) verdict {
 	var good, unknown *metav1.Condition
 	for _, kind := range kinds {
-		c := condition(all, kind)
+		c := control.Find(all, kind)
 		switch {
 		case c == nil:
 		case c.Status == metav1.ConditionFalse:
@@ -122,7 +115,7 @@ func deletion(o *unstructured.Unstructured, all []metav1.Condition) (verdict, bo
 	if left := o.GetFinalizers(); len(left) > 0 {
 		v.message += "; waits for " + strings.Join(left, ", ")
 	}
-	if c := condition(all, "Deleting"); c != nil && c.Status == metav1.ConditionTrue {
+	if c := control.Find(all, "Deleting"); c != nil && c.Status == metav1.ConditionTrue {
 		v.mark, v.message = markOf(c.Reason), "being deleted: "+oneLine(said(c))
 	}
 	return v, true
@@ -138,7 +131,7 @@ const PausedAnnotation = "cluster.x-k8s.io/paused"
 
 // pausedBy says by what an object is paused; empty means that it is not.
 func pausedBy(o *unstructured.Unstructured, all []metav1.Condition) string {
-	c := condition(all, "Paused")
+	c := control.Find(all, "Paused")
 	_, annotated := o.GetAnnotations()[PausedAnnotation]
 	switch {
 	case annotated:
@@ -153,7 +146,7 @@ func pausedBy(o *unstructured.Unstructured, all []metav1.Condition) string {
 
 // pausedSince is when an object was paused, as far as anybody has said.
 func pausedSince(all []metav1.Condition) time.Time {
-	if c := condition(all, "Paused"); c != nil && c.Status == metav1.ConditionTrue {
+	if c := control.Find(all, "Paused"); c != nil && c.Status == metav1.ConditionTrue {
 		return c.LastTransitionTime.Time
 	}
 	return time.Time{}

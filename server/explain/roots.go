@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
 
 	kcm "portico.dev/portico/api/kcm/v1beta1"
 )
@@ -55,16 +56,9 @@ func (s Snapshot) Tree(of Ref) *Node {
 	case kcm.ManagementKind:
 		return management(o)
 	case "Machine":
-		return s.machine(o, s.deploymentOf(o))
+		return s.machine(o, types.NamespacedName{Namespace: o.GetNamespace(), Name: text(o, "spec", "clusterName")})
 	}
 	return nil
-}
-
-// deploymentOf is the ClusterDeployment that a machine belongs to, by the name of its cluster.
-func (s Snapshot) deploymentOf(machine *unstructured.Unstructured) kcm.ClusterDeployment {
-	d := kcm.ClusterDeployment{}
-	d.Namespace, d.Name = machine.GetNamespace(), text(machine, "spec", "clusterName")
-	return d
 }
 
 // mcsConditions are those of a MultiClusterService, what comes first in time first.
@@ -92,7 +86,7 @@ func (s Snapshot) multiClusterService(o *unstructured.Unstructured) *Node {
 		if c.Deployed || served[Ref{Namespace: c.Namespace, Name: c.Name}] {
 			continue
 		}
-		at := n.add(&Node{Ref: Ref{Kind: c.Kind, Namespace: c.Namespace, Name: c.Name}, Mark: Working, Message: oneLine(firstOf(c.Message, c.Reason, "it has no ServiceSet yet"))})
+		at := n.add(&Node{Ref: Ref{Kind: c.Kind, Namespace: c.Namespace, Name: c.Name}, Mark: Working, Message: oneLine(cmp.Or(c.Message, c.Reason, "it has no ServiceSet yet"))})
 		at.Next = fmt.Sprintf("look there: portico why clusterdeployment %s -n %s", c.Name, c.Namespace)
 		if c.LastTransitionTime != nil {
 			at.Since = c.LastTransitionTime.Time

@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -9,8 +10,10 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
 
 	kcm "portico.dev/portico/api/kcm/v1beta1"
+	"portico.dev/portico/kube/control"
 )
 
 // serviceSetsOf are the nodes of all ServiceSets of a cluster: its own and those of
@@ -36,8 +39,8 @@ func (s Snapshot) serviceSetsOf(d kcm.ClusterDeployment) []*Node {
 func (s Snapshot) serviceSet(o *unstructured.Unstructured) *Node {
 	set := typed[kcm.ServiceSet](o)
 	n := &Node{Ref: refOf(o), Detail: set.Spec.MultiClusterService, Mark: OK}
-	collected := condition(set.Status.Conditions, kcm.ServiceSetStatusesCollectedCondition)
-	ready := condition(set.Status.Conditions, kcm.ServicesInReadyStateCondition)
+	collected := control.Find(set.Status.Conditions, kcm.ServiceSetStatusesCollectedCondition)
+	ready := control.Find(set.Status.Conditions, kcm.ServicesInReadyStateCondition)
 	v, going := deletion(o, set.Status.Conditions)
 	_, rests := set.Annotations[kcm.ServiceSetPausedAnnotation]
 	switch {
@@ -67,7 +70,7 @@ func (s Snapshot) serviceSet(o *unstructured.Unstructured) *Node {
 func (s Snapshot) statesOf(set kcm.ServiceSet) []kcm.ServiceState {
 	states := slices.Clone(set.Status.Services)
 	add := func(namespace, name, template, why string) {
-		namespace = firstOf(namespace, "default")
+		namespace = cmp.Or(namespace, "default")
 		if !slices.ContainsFunc(states, func(st kcm.ServiceState) bool { return st.Namespace == namespace && st.Name == name }) {
 			born := set.CreationTimestamp
 			states = append(states, kcm.ServiceState{Namespace: namespace, Name: name, Template: template, State: kcm.ServicePending, FailureMessage: why, LastStateTransitionTime: &born})
@@ -91,7 +94,7 @@ func (s Snapshot) statesOf(set kcm.ServiceSet) []kcm.ServiceState {
 func held(svc kcm.Service) string {
 	var names []string
 	for _, dep := range svc.DependsOn {
-		names = append(names, firstOf(dep.Namespace, "default")+"/"+dep.Name)
+		names = append(names, cmp.Or(dep.Namespace, "default")+"/"+dep.Name)
 	}
 	if len(names) == 0 {
 		return "it has not been offered to the engine yet"
@@ -201,11 +204,11 @@ func workloadVerdict(o *unstructured.Unstructured, want, ready int64) verdict {
 		return v
 	}
 	for _, kind := range []string{"ReplicaFailure", "Failed"} {
-		if c := condition(all, kind); c != nil && c.Status == "True" {
+		if c := control.Find(all, kind); c != nil && c.Status == "True" {
 			return verdict{mark: Broken, message: said(c), since: c.LastTransitionTime.Time}
 		}
 	}
-	c := condition(all, "Progressing")
+	c := control.Find(all, "Progressing")
 	switch {
 	case c != nil && c.Status == "False":
 		return verdict{mark: Broken, message: said(c), since: c.LastTransitionTime.Time}
@@ -213,7 +216,7 @@ func workloadVerdict(o *unstructured.Unstructured, want, ready int64) verdict {
 		return verdict{mark: Working, message: "its newest version has not been looked at yet", since: born}
 	case ready < want:
 		since := born
-		if c := condition(all, "Available"); c != nil && c.Status == "False" {
+		if c := control.Find(all, "Available"); c != nil && c.Status == "False" {
 			since = c.LastTransitionTime.Time
 		}
 		return verdict{mark: Working, message: fmt.Sprintf("%d of %d are ready", ready, want), since: since}
@@ -226,14 +229,13 @@ func pod(o *unstructured.Unstructured, child *Child, now time.Time) *Node {
 	p := typed[corev1.Pod](o)
 	n := &Node{Ref: Ref{Kind: "Pod", Namespace: p.Namespace, Name: p.Name, Cluster: child.Name}, Detail: join(string(p.Status.Phase), p.Spec.NodeName)}
 	n.judged(podVerdict(p, now))
-	d := kcm.ClusterDeployment{}
-	d.Namespace, d.Name = child.Namespace, child.Name
+	cluster := types.NamespacedName{Namespace: child.Namespace, Name: child.Name}
 	switch scheduled := podCondition(p, corev1.PodScheduled); {
 	case n.Mark == OK:
 	case scheduled != nil && scheduled.Status == corev1.ConditionFalse:
-		n.Next = fmt.Sprintf("give the cluster another machine, or the pod other wishes: portico cluster scale %s -n %s --workers N", d.Name, d.Namespace)
+		n.Next = fmt.Sprintf("give the cluster another machine, or the pod other wishes: portico cluster scale %s -n %s --workers N", cluster.Name, cluster.Namespace)
 	case n.Mark == Broken:
-		n.Next = childKubectl(d, fmt.Sprintf("describe pod %s -n %s", p.Name, p.Namespace))
+		n.Next = childKubectl(cluster, fmt.Sprintf("describe pod %s -n %s", p.Name, p.Namespace))
 	}
 	return n
 }

@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	kcm "portico.dev/portico/api/kcm/v1beta1"
+	"portico.dev/portico/kube/control"
 )
 
 // Count is how many of something are ready.
@@ -56,7 +57,7 @@ func (s Snapshot) clusterSummary(o *unstructured.Unstructured) ClusterSummary {
 	v := judge(o, kcm.ReadyCondition)
 	c.Mark, c.Message, c.Since = v.mark, oneLine(v.message), v.since
 	// A True of an older generation is not about what is wanted now.
-	if ready := condition(d.Status.Conditions, kcm.ReadyCondition); ready != nil && (ready.Status != metav1.ConditionTrue || c.Mark == OK) {
+	if ready := control.Find(d.Status.Conditions, kcm.ReadyCondition); ready != nil && (ready.Status != metav1.ConditionTrue || c.Mark == OK) {
 		c.Ready = string(ready.Status)
 	}
 	if c.Mark == OK && d.Spec.DryRun {
@@ -91,7 +92,7 @@ func servicesOf(d kcm.ClusterDeployment) Count {
 	}
 	for _, svc := range d.Spec.ServiceSpec.Services {
 		if !svc.Disable {
-			seen[key{firstOf(svc.Namespace, "default"), svc.Name}] = true
+			seen[key{cmp.Or(svc.Namespace, "default"), svc.Name}] = true
 		}
 	}
 	c.Total = len(seen)
@@ -187,7 +188,7 @@ func (s Snapshot) Templates() []TemplateSummary {
 			n := s.template(o)
 			out = append(out, TemplateSummary{
 				Kind: kind, Namespace: o.GetNamespace(), Name: o.GetName(), Valid: t.Status.Valid, Mark: n.Mark, Version: t.Status.ChartVersion,
-				KubernetesVersion: firstOf(t.Status.KubernetesVersion, t.Status.KubernetesConstraint),
+				KubernetesVersion: cmp.Or(t.Status.KubernetesVersion, t.Status.KubernetesConstraint),
 				Providers:         t.Status.Providers, Description: t.Status.Description, Message: n.Message,
 			})
 		}

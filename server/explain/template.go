@@ -1,12 +1,14 @@
 package explain
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	kcm "portico.dev/portico/api/kcm/v1beta1"
+	"portico.dev/portico/kube/control"
 )
 
 // templateParts is what the three kinds of template have in common.
@@ -60,7 +62,7 @@ func (s Snapshot) addSources(n *Node, o *unstructured.Unstructured, t templatePa
 	if ref == nil {
 		return
 	}
-	namespace := firstOf(ref.Namespace, o.GetNamespace())
+	namespace := cmp.Or(ref.Namespace, o.GetNamespace())
 	chart := s.source(ref.Kind, namespace, ref.Name)
 	if chart == nil {
 		if n.Mark != OK && t.Spec.Helm != nil && t.Spec.Helm.ChartRef != nil {
@@ -134,7 +136,7 @@ func (s Snapshot) credential(o *unstructured.Unstructured) *Node {
 
 // transition is when a condition of a ClusterDeployment became what it is.
 func transition(d kcm.ClusterDeployment, kind string) time.Time {
-	if c := condition(d.Status.Conditions, kind); c != nil {
+	if c := control.Find(d.Status.Conditions, kind); c != nil {
 		return c.LastTransitionTime.Time
 	}
 	return d.CreationTimestamp.Time

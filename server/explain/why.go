@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -42,7 +43,7 @@ func Why(root *Node, now time.Time) Cause {
 	at, next := root, ""
 	for n := root; n != nil; n = n.culprit() {
 		c.Path = append(c.Path, Step{n.Ref, n.Mark, n.Message})
-		at, next = n, firstOf(n.Next, next)
+		at, next = n, cmp.Or(n.Next, next)
 	}
 	c.Cause, c.Message, c.Since, c.Next = &at.Ref, at.Message, at.Since, next
 	c.Sentence = sentence(root, at, now)

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -102,6 +103,11 @@ const (
 
 // Key names a service on its target: the release's namespace and name.
 type Key = types.NamespacedName
+
+// CompareKeys is the order of services: by namespace and name.
+func CompareKeys(a, b Key) int {
+	return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
+}
 
 // Service is one thing to install.
 type Service struct {

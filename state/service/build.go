@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	kcm "portico.dev/portico/api/kcm/v1beta1"
+	"portico.dev/portico/state/engine"
 )
 
 // Template is what matters here of a ServiceTemplate.
@@ -70,9 +71,9 @@ func Build(want Wanted) Built {
 		}
 	}
 	slices.SortFunc(built.Services, func(a, b kcm.ServiceWithValues) int {
-		return compareKeys(KeyOf(a.Namespace, a.Name), KeyOf(b.Namespace, b.Name))
+		return engine.CompareKeys(KeyOf(a.Namespace, a.Name), KeyOf(b.Namespace, b.Name))
 	})
-	slices.SortFunc(built.Held, func(a, b Held) int { return compareKeys(a.Key, b.Key) })
+	slices.SortFunc(built.Held, func(a, b Held) int { return engine.CompareKeys(a.Key, b.Key) })
 	return built
 }
 
@@ -147,8 +148,4 @@ func (p plan) offer(svc kcm.Service) kcm.ServiceWithValues {
 		HelmOptions: svc.HelmOptions,
 		HelmAction:  svc.HelmAction,
 	}
-}
-
-func compareKeys(a, b types.NamespacedName) int {
-	return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
 }

@@ -149,9 +149,5 @@ func (c *Controller) users(ctx context.Context, obj client.Object) []reconcile.R
 		ctrl.LoggerFrom(ctx).Error(err, "listing the users of a service template", "template", obj.GetName())
 		return nil
 	}
-	out := make([]reconcile.Request, len(found.Items))
-	for i := range found.Items {
-		out[i].NamespacedName = client.ObjectKeyFromObject(&found.Items[i])
-	}
-	return out
+	return control.Requests(&found)
 }

@@ -112,9 +112,7 @@ func Resolve(set *kcm.ServiceSet, saw Observed) (engine.Set, error) {
 	for _, svc := range set.Spec.Services {
 		out.Services = append(out.Services, resolveService(set.Namespace, svc, saw))
 	}
-	slices.SortFunc(out.Services, func(a, b engine.Service) int {
-		return cmp.Or(cmp.Compare(a.Key.Namespace, b.Key.Namespace), cmp.Compare(a.Key.Name, b.Key.Name))
-	})
+	slices.SortFunc(out.Services, func(a, b engine.Service) int { return engine.CompareKeys(a.Key, b.Key) })
 	return out, nil
 }
 

@@ -175,18 +175,7 @@ func statusSections(status kcm.ServiceSetStatus) []scenario.Section {
 			lines = append(lines, "    "+s.FailureMessage)
 		}
 	}
-	return []scenario.Section{scenario.Text("services", lines...), scenario.Text("conditions", conditionLines(status.Conditions)...)}
-}
-
-func conditionLines(list []metav1.Condition) []string {
-	var lines []string
-	for _, c := range list {
-		lines = append(lines, fmt.Sprintf("%s=%s %s since %s", c.Type, c.Status, c.Reason, c.LastTransitionTime.UTC().Format(time.TimeOnly)))
-		if c.Message != "" {
-			lines = append(lines, "    "+strings.ReplaceAll(c.Message, "\n", "\n    "))
-		}
-	}
-	return lines
+	return []scenario.Section{scenario.Text("services", lines...), scenario.DatedConditions("conditions", status.Conditions)}
 }
 
 // Whatever the engine says, folding it twice is folding it once: no word and no time moves.

@@ -1,12 +1,10 @@
 package serviceset
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"time"
 
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	kcm "portico.dev/portico/api/kcm/v1beta1"
@@ -50,7 +48,7 @@ func count(set *kcm.ServiceSet, services []kcm.ServiceState) (ready, all int) {
 		missing[keyOf(s)] = s
 	}
 	for _, s := range services {
-		key := engine.Key{Namespace: s.Namespace, Name: s.Name}
+		key := keyOfState(s)
 		wanted, is := missing[key]
 		delete(missing, key)
 		switch {
@@ -91,12 +89,12 @@ func collected(done Outcome) metav1.Condition {
 func states(set *kcm.ServiceSet, done Outcome) []kcm.ServiceState {
 	known := map[engine.Key]kcm.ServiceState{}
 	for _, old := range set.Status.Services {
-		known[engine.Key{Namespace: old.Namespace, Name: old.Name}] = old
+		known[keyOfState(old)] = old
 	}
 	var out []kcm.ServiceState
 	told := map[engine.Key]bool{}
 	add := func(s kcm.ServiceState) {
-		key := engine.Key{Namespace: s.Namespace, Name: s.Name}
+		key := keyOfState(s)
 		if !told[key] {
 			told[key] = true
 			out = append(out, steady(s, known[key]))
@@ -128,14 +126,16 @@ func states(set *kcm.ServiceSet, done Outcome) []kcm.ServiceState {
 			add(stateOf(waiting(engine.ServiceReport{Key: keyOf(svc), Kind: engine.Helm, Template: svc.Template}, done.Problem), done.Now))
 		}
 	}
-	slices.SortFunc(out, func(a, b kcm.ServiceState) int {
-		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
-	})
+	slices.SortFunc(out, func(a, b kcm.ServiceState) int { return engine.CompareKeys(keyOfState(a), keyOfState(b)) })
 	return out
 }
 
 func keyOf(svc kcm.ServiceWithValues) engine.Key {
 	return engine.Key{Namespace: svc.Namespace, Name: svc.Name}
+}
+
+func keyOfState(s kcm.ServiceState) engine.Key {
+	return engine.Key{Namespace: s.Namespace, Name: s.Name}
 }
 
 func waiting(r engine.ServiceReport, what string) engine.ServiceReport {
@@ -146,7 +146,7 @@ func waiting(r engine.ServiceReport, what string) engine.ServiceReport {
 // remembered is what was known of a service before the engine could look. What was said of
 // another generation of the set says nothing of what is wanted now.
 func remembered(set *kcm.ServiceSet, old kcm.ServiceState, now time.Time) kcm.ServiceState {
-	said := meta.FindStatusCondition(set.Status.Conditions, kcm.ServicesInReadyStateCondition)
+	said := control.Find(set.Status.Conditions, kcm.ServicesInReadyStateCondition)
 	if set.DeletionTimestamp != nil || said == nil || said.ObservedGeneration == 0 || said.ObservedGeneration == set.Generation {
 		return leaving(set, old, now)
 	}

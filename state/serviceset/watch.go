@@ -14,6 +14,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	kcm "portico.dev/portico/api/kcm/v1beta1"
+	sveltos "portico.dev/portico/api/sveltos/v1beta1"
+	"portico.dev/portico/kube/control"
 )
 
 // Names of the indexes by which ServiceSets are found, and templates by their chart.
@@ -97,7 +99,7 @@ func (c *Controller) usersOfSecret(ctx context.Context, obj client.Object) []rec
 
 // kubeconfigOf is the cluster whose kubeconfig a Secret of this name holds.
 func kubeconfigOf(obj client.Object) (string, bool) {
-	for _, suffix := range []string{"-sveltos" + kcm.KubeconfigSecretSuffix, kcm.KubeconfigSecretSuffix} {
+	for _, suffix := range []string{sveltos.KubeconfigSecretSuffix, kcm.KubeconfigSecretSuffix} {
 		if name, ok := strings.CutSuffix(obj.GetName(), suffix); ok {
 			return name, true
 		}
@@ -131,9 +133,5 @@ func (c *Controller) list(ctx context.Context, namespace string, which client.Ma
 		ctrl.LoggerFrom(ctx).Error(err, "listing the users of an object")
 		return nil
 	}
-	out := make([]reconcile.Request, len(found.Items))
-	for i := range found.Items {
-		out[i].NamespacedName = client.ObjectKeyFromObject(&found.Items[i])
-	}
-	return out
+	return control.Requests(&found)
 }

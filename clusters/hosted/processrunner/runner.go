@@ -200,19 +200,15 @@ func (r *Runner) start(ctx context.Context, in hosted.Instance, program, digest 
 	return err
 }
 
-// Remove implements hosted.Runner. It rings: whoever removes what an object stands for, as a
-// sweep may that listed the objects a moment too early, has it made again.
+// Remove implements hosted.Runner.
 func (r *Runner) Remove(ctx context.Context, key types.NamespacedName) error {
 	defer r.lock(key)()
-	if err := r.remove(ctx, key); err != nil {
-		return err
-	}
-	r.cfg.Ring(key)
-	return nil
+	return r.remove(ctx, key)
 }
 
 // SetAside stops an instance that no object stands for, and keeps its data: its folder is moved to
-// a name that no instance has, .<namespace>.<name>.<seconds since 1970>. It rings as Remove does.
+// a name that no instance has, .<namespace>.<name>.<seconds since 1970>. It rings: a sweep may have
+// listed the objects a moment too early, and then it has to be made again.
 func (r *Runner) SetAside(ctx context.Context, key types.NamespacedName) error {
 	defer r.lock(key)()
 	if err := r.end(ctx, key); err != nil {

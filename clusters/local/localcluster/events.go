@@ -83,7 +83,7 @@ func (c *Controller) ofGone(ctx context.Context, _ client.Object) []reconcile.Re
 	return out
 }
 
-// ofMachine maps a machine that is gone to the LocalClusters that may wait for it.
+// ofMachine maps a machine that is gone to the LocalClusters that wait for it: those that are to go too.
 func (c *Controller) ofMachine(ctx context.Context, obj client.Object) []reconcile.Request {
 	var all infra.LocalClusterList
 	labels := client.MatchingLabels{clusterv1.ClusterNameLabel: obj.GetLabels()[clusterv1.ClusterNameLabel]}
@@ -92,7 +92,9 @@ func (c *Controller) ofMachine(ctx context.Context, obj client.Object) []reconci
 	}
 	var out []reconcile.Request
 	for i := range all.Items {
-		out = append(out, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&all.Items[i])})
+		if l := &all.Items[i]; !l.DeletionTimestamp.IsZero() {
+			out = append(out, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(l)})
+		}
 	}
 	return out
 }

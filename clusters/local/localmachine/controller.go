@@ -30,7 +30,7 @@ type Machines interface {
 	// keeps ending is held back.
 	Ensure(ctx context.Context, key types.NamespacedName, spec machine.Spec) error
 	// Remove ends the machine and removes all of it. Removing what is not there is no error.
-	Remove(ctx context.Context, key types.NamespacedName, id string) error
+	Remove(ctx context.Context, id string) error
 	// Files returns the credentials that the machine was given; none if there is no machine.
 	Files(id string) (machine.Files, error)
 }
@@ -140,7 +140,7 @@ func (c *Controller) do(ctx context.Context, m *infra.LocalMachine, saw Observed
 		defer c.simulating.Unlock()
 		return c.Simulations.Ensure(clusterKey(m), saw.kubeconfig)
 	case Remove:
-		return c.Machines.Remove(ctx, client.ObjectKeyFromObject(m), ID(m))
+		return c.Machines.Remove(ctx, ID(m))
 	case StopSimulation:
 		return c.stopSimulation(ctx, m)
 	case ReleaseFinalizer:

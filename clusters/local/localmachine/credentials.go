@@ -4,10 +4,9 @@ import (
 	"bytes"
 	"time"
 
-	"k8s.io/client-go/tools/clientcmd"
-
 	infra "portico.dev/portico/api/local/infrastructure/v1alpha1"
 	"portico.dev/portico/clusters/local/machine"
+	"portico.dev/portico/clusters/provider"
 	"portico.dev/portico/pki"
 )
 
@@ -50,7 +49,7 @@ func judge(m *infra.LocalMachine, saw Observed) Credentials {
 		}
 	}
 	for _, u := range users(m, &saw.files) {
-		note(checkUser(saw, *u.file, u.leaf))
+		note(provider.CheckKubeconfig(*u.file, saw.data.Server, saw.authority, u.leaf, saw.Now))
 	}
 	served := pki.Pair{Certificate: saw.files.KubeletCert, Key: saw.files.KubeletKey}
 	note(saw.authority.Check(served, serving(m, granted(m).IP.String()), saw.Now), served)
@@ -73,27 +72,12 @@ func users(m *infra.LocalMachine, files *machine.Files) []user {
 	return []user{{kubelet(m), &files.KubeletKubeconfig}, {kubeProxy(), &files.KubeProxyKubeconfig}}
 }
 
-func checkUser(saw Observed, file []byte, leaf pki.Leaf) (why string, has pki.Pair) {
-	if len(file) == 0 {
-		return "missing", pki.Pair{}
-	}
-	cfg, err := clientcmd.RESTConfigFromKubeConfig(file)
-	if err != nil {
-		return "unreadable", pki.Pair{}
-	}
-	if cfg.Host != saw.data.Server || !bytes.Equal(cfg.CAData, saw.authority.CertificatePEM()) {
-		return "made for another server", pki.Pair{}
-	}
-	has = pki.Pair{Certificate: cfg.CertData, Key: cfg.KeyData}
-	return saw.authority.Check(has, leaf, saw.Now), has
-}
-
 // issue returns the machine's files: those that will do as they are, the others made anew.
 func issue(m *infra.LocalMachine, saw Observed) (machine.Files, error) {
 	files := saw.files
 	files.CA = saw.authority.CertificatePEM()
 	for _, u := range users(m, &files) {
-		if why, _ := checkUser(saw, *u.file, u.leaf); why == "" {
+		if why, _ := provider.CheckKubeconfig(*u.file, saw.data.Server, saw.authority, u.leaf, saw.Now); why == "" {
 			continue
 		}
 		pair, err := saw.authority.Issue(u.leaf, saw.Now)

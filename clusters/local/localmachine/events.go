@@ -178,9 +178,7 @@ func networkFacts(obj client.Object) ofNetwork {
 	if !ok {
 		return ofNetwork{}
 	}
-	facts := Cluster{
-		Provisioned: local.HasNetwork(), Network: local.Spec.Network,
-		Index: local.Status.Network.Index, Gateway: local.Status.Network.Gateway,
-	}
+	var facts Cluster
+	facts.setNetwork(local)
 	return ofNetwork{facts, meta.IsStatusConditionTrue(local.Status.Conditions, infra.NetworkReadyCondition)}
 }

@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/netip"
-	"slices"
 	"strings"
 	"sync"
 
@@ -75,8 +74,8 @@ func record(m *infra.LocalMachine, g grant) {
 	}
 }
 
-// choose returns the first grant that nobody has.
-func choose(m *infra.LocalMachine, saw Observed, taken []grant) (grant, error) {
+// choose returns the first grant whose address nobody has.
+func choose(m *infra.LocalMachine, saw Observed, taken map[netip.Addr]bool) (grant, error) {
 	last := maxVirtual
 	if isReal(m) {
 		last = maxReal
@@ -86,7 +85,7 @@ func choose(m *infra.LocalMachine, saw Observed, taken []grant) (grant, error) {
 		if err != nil {
 			return grant{}, err
 		}
-		if !slices.ContainsFunc(taken, func(t grant) bool { return t.IP == g.IP }) {
+		if !taken[g.IP] {
 			return g, nil
 		}
 	}
@@ -139,13 +138,13 @@ func (all *grants) give(m *infra.LocalMachine, saw Observed, others []infra.Loca
 	if g, ok := all.made[m.UID]; ok {
 		return g, nil
 	}
-	var taken []grant
+	taken := map[netip.Addr]bool{}
 	for i := range others {
 		g := granted(&others[i])
 		if made, ok := all.made[others[i].UID]; ok {
 			g = made
 		}
-		taken = append(taken, g)
+		taken[g.IP] = true
 	}
 	g, err := choose(m, saw, taken)
 	if err != nil {

@@ -58,13 +58,15 @@ func (k *Keeper) State(_ context.Context, key types.NamespacedName, id string) (
 
 // Ensure implements Machines.
 func (k *Keeper) Ensure(ctx context.Context, key types.NamespacedName, spec machine.Spec) error {
-	_, running, err := k.host.Find(spec.ID)
-	if err != nil {
-		return err
-	}
-	if !running && k.setbacks.Held(spec.ID, "") {
-		return fmt.Errorf("%w: machine %s ended soon after its start and is started again after a pause; its last words: %s",
-			fleet.ErrNotYet, spec.ID, k.host.LastWords(spec.ID))
+	if k.setbacks.Held(spec.ID, "") {
+		_, running, err := k.host.Find(spec.ID)
+		if err != nil {
+			return err
+		}
+		if !running {
+			return fmt.Errorf("%w: machine %s ended soon after its start and is started again after a pause; its last words: %s",
+				fleet.ErrNotYet, spec.ID, k.host.LastWords(spec.ID))
+		}
 	}
 	if _, err := k.host.Ensure(ctx, spec); err != nil {
 		return err
@@ -74,7 +76,7 @@ func (k *Keeper) Ensure(ctx context.Context, key types.NamespacedName, spec mach
 }
 
 // Remove implements Machines.
-func (k *Keeper) Remove(ctx context.Context, _ types.NamespacedName, id string) error {
+func (k *Keeper) Remove(ctx context.Context, id string) error {
 	k.forget(id)
 	if err := k.host.Remove(ctx, id); err != nil {
 		return err

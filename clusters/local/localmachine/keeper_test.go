@@ -190,7 +190,7 @@ func TestRemovedDoesNotRing(t *testing.T) {
 	if _, err := k.State(t.Context(), keyA, "a"); err != nil {
 		t.Fatal(err)
 	}
-	if err := k.Remove(t.Context(), keyA, "a"); err != nil {
+	if err := k.Remove(t.Context(), "a"); err != nil {
 		t.Fatal(err)
 	}
 	select {

@@ -13,9 +13,12 @@ import (
 // spec is the real machine that the object and its surroundings ask for.
 func (c *Controller) spec(m *infra.LocalMachine, saw Observed) (machine.Spec, error) {
 	g := granted(m)
-	files, err := issue(m, saw)
-	if err != nil {
-		return machine.Spec{}, fmt.Errorf("issuing the credentials: %w", err)
+	var err error
+	files := saw.files
+	if saw.Credentials.Due != "" {
+		if files, err = issue(m, saw); err != nil {
+			return machine.Spec{}, fmt.Errorf("issuing the credentials: %w", err)
+		}
 	}
 	s := machine.Spec{
 		ID: ID(m), ClusterID: saw.Cluster.ID, NodeName: m.Name, IP: g.IP, PodCIDR: g.Pods,

@@ -137,10 +137,14 @@ func (c *Controller) observeCluster(ctx context.Context, m *infra.LocalMachine, 
 		return err
 	}
 	saw.Cluster.ID = localcluster.ID(local)
-	saw.Cluster.Provisioned = local.HasNetwork()
-	saw.Cluster.Network = local.Spec.Network
-	saw.Cluster.Index, saw.Cluster.Gateway = local.Status.Network.Index, local.Status.Network.Gateway
+	saw.Cluster.setNetwork(local)
 	return nil
+}
+
+// setNetwork copies what the LocalCluster says of its network.
+func (c *Cluster) setNetwork(l *infra.LocalCluster) {
+	c.Provisioned, c.Network = l.HasNetwork(), l.Spec.Network
+	c.Index, c.Gateway = l.Status.Network.Index, l.Status.Network.Gateway
 }
 
 func (c *Controller) observeKubeconfig(ctx context.Context, m *infra.LocalMachine, saw *Observed) error {

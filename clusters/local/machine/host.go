@@ -129,27 +129,8 @@ func (h Host) tell(p process.Process, changed []string) error {
 	if !slices.Contains(changed, guest.MachineFile) && !slices.Contains(changed, guest.KubeProxyKubeconfig) {
 		return nil
 	}
-	if err := h.signal(p, unix.SIGHUP); err != nil {
+	if err := h.Processes.Signal(p, unix.SIGHUP); err != nil {
 		return fmt.Errorf("telling %s of its new configuration: %w", p.Name, err)
-	}
-	return nil
-}
-
-// signal reaches p or nobody: its number may have become another's since p was found.
-func (h Host) signal(p process.Process, s unix.Signal) error {
-	fd, err := unix.PidfdOpen(p.PID, 0)
-	if errors.Is(err, unix.ESRCH) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	defer unix.Close(fd)
-	if !h.Processes.Alive(p) {
-		return nil
-	}
-	if err := unix.PidfdSendSignal(fd, s, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
-		return err
 	}
 	return nil
 }

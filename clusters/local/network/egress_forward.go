@@ -48,10 +48,6 @@ const (
 
 // mark says whether the mark is new.
 func mark(id string) (fresh bool, err error) {
-	all, err := marks()
-	if err != nil && !errors.Is(err, fs.ErrNotExist) || slices.Contains(all, id) {
-		return false, err
-	}
 	dir, err := marksFolder()
 	if err != nil {
 		return false, err
@@ -59,7 +55,14 @@ func mark(id string) (fresh bool, err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return false, err
 	}
-	return true, os.WriteFile(filepath.Join(dir, id), nil, 0o600)
+	f, err := os.OpenFile(filepath.Join(dir, id), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return true, f.Close()
 }
 
 // unmark removes the mark, and with the last one the folder.

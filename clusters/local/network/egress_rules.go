@@ -14,16 +14,17 @@ func tableName(id string) string { return namespacePrefix + id }
 // table replaces the cluster's packet filter table as one transaction. open are addresses of the
 // host that the cluster may ask nevertheless, outward the bridges behind which is the outside.
 func table(id string, own netip.Prefix, open []netip.AddrPort, outward []string) string {
-	var services, except string
+	var services, out, in string
 	for _, o := range open {
 		services += fmt.Sprintf("    ip daddr %s meta l4proto { tcp, udp } th dport %d accept\n", o.Addr(), o.Port())
 	}
 	if len(outward) > 0 {
-		except = fmt.Sprintf(` != { "%s" }`, strings.Join(outward, `", "`))
+		except := fmt.Sprintf(` != { "%s" }`, strings.Join(outward, `", "`))
+		out, in = " oifname"+except, " iifname"+except
 	}
 	return noTable(id) + strings.NewReplacer(
 		"TABLE", tableName(id), "LINK", `"`+linkPrefix+id+`"`, "OWN", own.String(), "NETWORKS", networks.String(),
-		"SERVICES", services, " OUTBRIDGE", given(except, " oifname"+except), " INBRIDGE", given(except, " iifname"+except),
+		"SERVICES", services, " OUTBRIDGE", out, " INBRIDGE", in,
 	).Replace(tableText)
 }
 
@@ -62,13 +63,6 @@ SERVICES    drop
 // noTable removes the table if there is one.
 func noTable(id string) string {
 	return fmt.Sprintf("table ip %[1]s\ndelete table ip %[1]s\n", tableName(id))
-}
-
-func given(condition, text string) string {
-	if condition == "" {
-		return ""
-	}
-	return text
 }
 
 // chain is a base chain of the host's packet filter.

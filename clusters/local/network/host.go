@@ -6,9 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
-	"slices"
-	"strings"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -138,32 +135,6 @@ func (h Host) RemoveCluster(ctx context.Context, id string) error {
 		return err
 	}
 	return h.closeEgress(ctx, id)
-}
-
-// List returns the identities of the clusters of which anything exists, sorted.
-func (h Host) List() ([]string, error) {
-	var out []string
-	add := func(name, prefix string) {
-		if id, ok := strings.CutPrefix(name, prefix); ok && idForm.MatchString(id) {
-			out = append(out, id)
-		}
-	}
-	entries, err := os.ReadDir(namespaces)
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("listing network namespaces: %w", err)
-	}
-	for _, e := range entries {
-		add(e.Name(), namespacePrefix)
-	}
-	links, err := netlink.LinkList()
-	if err != nil {
-		return nil, fmt.Errorf("listing links: %w", err)
-	}
-	for _, l := range links {
-		add(l.Attrs().Name, linkPrefix)
-	}
-	slices.Sort(out)
-	return slices.Compact(out), nil
 }
 
 // Route is a way from the cluster's namespace to addresses that exist only inside the cluster.

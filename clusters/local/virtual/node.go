@@ -31,8 +31,6 @@ type Node struct {
 	Name, ProviderID string
 	// IP is an address that nobody has.
 	IP string
-	// PodCIDR is the range of its pods; empty gives all such nodes the same one.
-	PodCIDR string
 	// Version is the Kubernetes version that it claims.
 	Version string
 	CPUs    int32
@@ -65,7 +63,7 @@ func (n Node) object() *corev1.Node {
 	}
 	maps.Copy(labels, n.Labels)
 	labels[Label] = LabelValue
-	node := &corev1.Node{
+	return &corev1.Node{
 		ObjectMeta: metav1.ObjectMeta{
 			Name: n.Name, Labels: labels,
 			Annotations: map[string]string{
@@ -75,8 +73,4 @@ func (n Node) object() *corev1.Node {
 		},
 		Spec: corev1.NodeSpec{ProviderID: n.ProviderID},
 	}
-	if n.PodCIDR != "" {
-		node.Spec.PodCIDR, node.Spec.PodCIDRs = n.PodCIDR, []string{n.PodCIDR}
-	}
-	return node
 }

@@ -256,10 +256,12 @@ func (g *gathering) multiClusterService(ctx context.Context, name string) error 
 	return nil
 }
 
-// childKinds are what is looked at in the namespaces of services.
-var childKinds = []schema.GroupVersionKind{
-	{Group: "apps", Version: "v1", Kind: "Deployment"}, {Group: "apps", Version: "v1", Kind: "StatefulSet"},
-	{Group: "apps", Version: "v1", Kind: "DaemonSet"}, {Group: "batch", Version: "v1", Kind: "Job"}, {Version: "v1", Kind: "Pod"},
+// ChildKinds are what is looked at in the namespaces of services on a child cluster.
+func ChildKinds() []schema.GroupVersionKind {
+	return []schema.GroupVersionKind{
+		{Group: "apps", Version: "v1", Kind: "Deployment"}, {Group: "apps", Version: "v1", Kind: "StatefulSet"},
+		{Group: "apps", Version: "v1", Kind: "DaemonSet"}, {Group: "batch", Version: "v1", Kind: "Job"}, {Version: "v1", Kind: "Pod"},
+	}
 }
 
 // child looks at a child cluster: its nodes, and what runs in the given namespaces. What goes
@@ -292,7 +294,7 @@ func (g *gathering) look(ctx context.Context, c *explain.Child, key types.Namesp
 		return err
 	}
 	for _, namespace := range slices.Sorted(maps.Keys(places)) {
-		for _, gvk := range childKinds {
+		for _, gvk := range ChildKinds() {
 			if err := add(gvk, client.InNamespace(namespace)); err != nil {
 				return err
 			}

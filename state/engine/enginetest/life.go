@@ -174,7 +174,7 @@ func twoSets(t *testing.T, lab Lab) {
 	two.Set.Name += "-two"
 	x.await(one, "the first set", are(engine.Deployed, "a"))
 	x.await(two, "the second set", are(engine.Deployed, "b"))
-	x.until("the end of the first", func() engine.Report { return x.remove(engine.Removal{Ref: one.Ref}) }, func(r engine.Report) bool { return r.Gone })
+	x.end(engine.Removal{Ref: one.Ref})
 	x.expect("after the first set went", map[string]Release{"b": first("1.0.0", "one")})
 	x.await(two, "the second set", are(engine.Deployed, "b"))
 }
@@ -199,14 +199,10 @@ func twoSetsOneRelease(t *testing.T, lab Lab) {
 	x.await(one, "the first set", are(engine.Deployed, "a"))
 	x.await(two, "the conflict", conflict)
 	x.expect("after a restart", there)
-	end := func(set engine.Set) {
-		x.Helper()
-		x.until("the end of a set", func() engine.Report { return x.remove(engine.Removal{Ref: set.Ref}) }, func(r engine.Report) bool { return r.Gone })
-	}
-	end(two)
+	x.end(engine.Removal{Ref: two.Ref})
 	x.expect("after the second set went", map[string]Release{"a": first("1.0.0", "one")})
 	x.await(two, "the conflict", conflict)
-	end(one)
+	x.end(engine.Removal{Ref: one.Ref})
 	x.await(two, "the succession", are(engine.Deployed, "a", "b"))
 	x.expect("after the first set went", map[string]Release{"a": first("1.0.0", "two"), "b": first("1.0.0", "one")})
 }
@@ -222,7 +218,7 @@ func removeWithOptions(t *testing.T, lab Lab) {
 	what := engine.Removal{Ref: set.Ref, Options: map[engine.Key]engine.Options{svc.Key: svc.Options}}
 	for range 2 {
 		x.restart()
-		x.until("the end of the set", func() engine.Report { return x.remove(what) }, func(r engine.Report) bool { return r.Gone })
+		x.end(what)
 		x.expect("after the set went", map[string]Release{"a": {Revision: 1, Kept: true, Version: "1.0.0"}})
 	}
 	x.await(set, "the return", are(engine.Deployed, "a", "b"))

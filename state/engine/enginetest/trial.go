@@ -104,10 +104,16 @@ func (x *trial) await(set engine.Set, what string, so func(engine.Report) bool) 
 	return x.until(what, func() engine.Report { return x.apply(set) }, so)
 }
 
-// gone removes, and waits until nothing is left.
-func (x *trial) gone(what engine.Removal) {
+// end removes, and waits until the report is Gone.
+func (x *trial) end(what engine.Removal) {
 	x.Helper()
 	x.until("the end of the set", func() engine.Report { return x.remove(what) }, func(r engine.Report) bool { return r.Gone })
+}
+
+// gone removes, and waits until nothing is left on the target.
+func (x *trial) gone(what engine.Removal) {
+	x.Helper()
+	x.end(what)
 	if left := x.target.Releases(x); len(left) > 0 {
 		x.Errorf("the report is Gone, but there are still %v", left)
 	}

@@ -135,8 +135,7 @@ func decideHealth(saw facts) step {
 // whose change matters is watched. One second later at first, then twice as long each time, at
 // most half a minute.
 func (h health) again() time.Time {
-	const first, most = time.Second, 30 * time.Second
-	return h.at.Add(min(first<<min(max(h.looks-1, 0), 10), most))
+	return h.at.Add(doubled(time.Second, 30*time.Second, h.looks-1))
 }
 
 // retry says when what failed is tried again: after five seconds, then twice as long each time,
@@ -153,8 +152,12 @@ func retry(saw facts, again action, state engine.State) step {
 }
 
 func backoff(attempts int) time.Duration {
-	const first, most = 5 * time.Second, 5 * time.Minute
-	return min(first<<min(max(attempts-1, 0), 10), most)
+	return doubled(5*time.Second, 5*time.Minute, attempts-1)
+}
+
+// doubled is first, n times doubled, and at most most.
+func doubled(first, most time.Duration, n int) time.Duration {
+	return min(first<<min(max(n, 0), 10), most)
 }
 
 // pause is the step for a set whose target is left as it is: it is looked at, and that is all.

@@ -83,12 +83,11 @@ func (s *set) take(found map[engine.Key]helm.State) {
 // lost records that the target does not answer: it is asked again after half a second, then
 // after twice as long each time, at most every half minute. What was known is read again then.
 func (w *worker) lost(err error) {
-	const first, most = 500 * time.Millisecond, 30 * time.Second
 	now := w.clock()
 	if now.Before(w.again) {
 		return // several operations have noticed the same
 	}
-	w.again = now.Add(min(first<<min(w.tries, 10), most))
+	w.again = now.Add(doubled(500*time.Millisecond, 30*time.Second, w.tries))
 	w.tries++
 	if w.unreachable == nil {
 		w.unreachable = &engine.Unreachable{Since: now, Message: fleet.Sentence(err)}

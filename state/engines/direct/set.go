@@ -103,7 +103,7 @@ func (svc *service) stand(to step, now time.Time) {
 // fold is the report of what is known.
 func (s *set) fold(unreachable *engine.Unreachable) engine.Report {
 	report := engine.Report{Unreachable: unreachable, Gone: s.removing && s.listed}
-	for _, key := range slices.SortedFunc(maps.Keys(s.services), compareKeys) {
+	for _, key := range slices.SortedFunc(maps.Keys(s.services), engine.CompareKeys) {
 		svc := s.services[key]
 		wanted, ok := s.wants(key)
 		if svc.release != nil || svc.busy {

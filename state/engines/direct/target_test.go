@@ -1,11 +1,8 @@
 package direct_test
 
 import (
-	"archive/tar"
 	"bytes"
-	"compress/gzip"
 	"context"
-	"errors"
 	"testing"
 	"time"
 
@@ -18,6 +15,7 @@ import (
 	"golang.org/x/tools/txtar"
 
 	"portico.dev/portico/kube/helm"
+	"portico.dev/portico/kube/source/archive"
 	"portico.dev/portico/state/engine"
 	"portico.dev/portico/state/engine/enginetest"
 )
@@ -50,18 +48,11 @@ spec:
 func chart(t testing.TB, version string) *helm.Chart {
 	t.Helper()
 	var out bytes.Buffer
-	zip := gzip.NewWriter(&out)
-	archive := tar.NewWriter(zip)
+	var packed []archive.File
 	for _, f := range txtar.Parse([]byte(files)).Files {
-		data := bytes.ReplaceAll(f.Data, []byte("VERSION"), []byte(version))
-		if err := archive.WriteHeader(&tar.Header{Name: "app/" + f.Name, Mode: 0o644, Size: int64(len(data))}); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := archive.Write(data); err != nil {
-			t.Fatal(err)
-		}
+		packed = append(packed, archive.File{Name: "app/" + f.Name, Data: bytes.ReplaceAll(f.Data, []byte("VERSION"), []byte(version))})
 	}
-	if err := errors.Join(archive.Close(), zip.Close()); err != nil {
+	if err := archive.Pack(&out, packed); err != nil {
 		t.Fatal(err)
 	}
 	c, err := helm.Load(out.Bytes())

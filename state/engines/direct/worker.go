@@ -1,7 +1,6 @@
 package direct
 
 import (
-	"cmp"
 	"context"
 	"maps"
 	"reflect"
@@ -231,7 +230,7 @@ func (w *worker) pass(ctx context.Context) time.Time {
 	}
 	w.watch(ctx)
 	due := w.settleDown(now)
-	for _, key := range slices.SortedFunc(maps.Keys(w.sets), compareKeys) {
+	for _, key := range slices.SortedFunc(maps.Keys(w.sets), engine.CompareKeys) {
 		due = sooner(due, w.passSet(ctx, w.sets[key]))
 	}
 	return due
@@ -293,7 +292,7 @@ func (w *worker) passSet(ctx context.Context, s *set) time.Time {
 		return time.Time{}
 	}
 	due := w.decideAll(s)
-	for _, key := range slices.SortedFunc(maps.Keys(s.services), compareKeys) {
+	for _, key := range slices.SortedFunc(maps.Keys(s.services), engine.CompareKeys) {
 		due = sooner(due, errand{w, s, s.services[key], key}.act(ctx))
 	}
 	w.settle(s)
@@ -336,8 +335,4 @@ func (w *worker) settle(s *set) {
 	}
 	s.report = report
 	w.engine.notices.Add(s.ref)
-}
-
-func compareKeys(a, b types.NamespacedName) int {
-	return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
 }

@@ -1,7 +1,6 @@
 package memory
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -123,7 +122,7 @@ func begun(was engine.Report, before, services []engine.Service) engine.Report {
 			now.Services = append(now.Services, r)
 		}
 	}
-	slices.SortFunc(now.Services, func(a, b engine.ServiceReport) int { return compare(a.Key, b.Key) })
+	slices.SortFunc(now.Services, func(a, b engine.ServiceReport) int { return engine.CompareKeys(a.Key, b.Key) })
 	return now
 }
 
@@ -230,7 +229,7 @@ func (e *Engine) pass() {
 			continue // it becomes dirty again by an event
 		}
 		writes := c.writes
-		for _, name := range slices.SortedFunc(maps.Keys(e.sets), compare) {
+		for _, name := range slices.SortedFunc(maps.Keys(e.sets), engine.CompareKeys) {
 			if s := e.sets[name]; s.want.Target == target {
 				e.settle(c, s)
 			}
@@ -258,8 +257,4 @@ func (e *Engine) settle(c *Cluster, s *set) {
 		s.report = report
 		e.notices.Add(s.want.Ref)
 	}
-}
-
-func compare(a, b types.NamespacedName) int {
-	return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
 }

@@ -42,7 +42,7 @@ func (p *pass) make() (engine.Report, error) {
 		}
 	}
 	var report engine.Report
-	for _, key := range slices.SortedFunc(maps.Keys(reports), compare) {
+	for _, key := range slices.SortedFunc(maps.Keys(reports), engine.CompareKeys) {
 		report.Services = append(report.Services, reports[key])
 	}
 	return report, nil
@@ -98,7 +98,7 @@ func (p *pass) release(key engine.Key) *Release {
 
 // removable is an unwanted release that nothing on the cluster depends on.
 func (p *pass) removable(unwanted map[engine.Key]bool) (engine.Key, bool) {
-	for _, key := range slices.SortedFunc(maps.Keys(unwanted), compare) {
+	for _, key := range slices.SortedFunc(maps.Keys(unwanted), engine.CompareKeys) {
 		needed := false
 		for other, needs := range p.set.needs {
 			needed = needed || p.release(other) != nil && slices.Contains(needs, key)

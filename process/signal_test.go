@@ -1,4 +1,4 @@
-package machine
+package process_test
 
 import (
 	"os/exec"
@@ -11,7 +11,7 @@ import (
 )
 
 func TestSignalReachesNoStranger(t *testing.T) {
-	h := Host{Processes: process.Table{Owner: t.TempDir()}}
+	tab := table(t)
 	stranger, ended := exec.Command("sleep", "60"), make(chan error, 1)
 	if err := stranger.Start(); err != nil {
 		t.Fatal(err)
@@ -19,7 +19,7 @@ func TestSignalReachesNoStranger(t *testing.T) {
 	go func() { ended <- stranger.Wait() }()
 	defer func() { _ = stranger.Process.Kill(); <-ended }()
 	// The number of a machine's process, which ended, and was given to another.
-	if err := h.signal(process.Process{Name: "machines/a", PID: stranger.Process.Pid, Started: 1}, unix.SIGKILL); err != nil {
+	if err := tab.Signal(process.Process{Name: "machines/a", PID: stranger.Process.Pid, Started: 1}, unix.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
 	select {
@@ -29,17 +29,17 @@ func TestSignalReachesNoStranger(t *testing.T) {
 	case <-time.After(200 * time.Millisecond):
 	}
 
-	p, err := h.Processes.Start(process.Spec{Name: "machines/a", Path: "/bin/sleep", Args: []string{"60"}})
+	p, err := tab.Start(process.Spec{Name: "machines/a", Path: "/bin/sleep", Args: []string{"60"}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := h.signal(p, unix.SIGKILL); err != nil {
+	if err := tab.Signal(p, unix.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	if err := h.Processes.Wait(t.Context(), p); err != nil {
+	if err := tab.Wait(t.Context(), p); err != nil {
 		t.Fatal(err)
 	}
-	if err := h.signal(p, unix.SIGKILL); err != nil {
+	if err := tab.Signal(p, unix.SIGKILL); err != nil {
 		t.Errorf("signalling a machine that has ended: %v; want no error", err)
 	}
 }

@@ -1,6 +1,0 @@
-#!/bin/sh
-# start.sh: how soon the management plane is ready, and what it takes. Prints: figure | limit | measured | ok
-set -eu
-cd "$(dirname "$0")/.."
-# The flags of the builds: with others Go would compile everything a second time.
-GOWORK=off CGO_ENABLED=0 GOFLAGS=-trimpath exec go run ./bench start "$@"
