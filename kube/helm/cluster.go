@@ -86,6 +86,13 @@ type bounded struct {
 
 // RoundTrip implements http.RoundTripper.
 func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
+	// Below the end comes from a goroutine, and a short request could be faster.
+	if b.ctx.Err() != nil {
+		if r.Body != nil {
+			r.Body.Close()
+		}
+		return nil, context.Cause(b.ctx)
+	}
 	ctx, cancel := context.WithCancelCause(r.Context())
 	stop := context.AfterFunc(b.ctx, func() { cancel(context.Cause(b.ctx)) })
 	end := func() { stop(); cancel(nil) }
