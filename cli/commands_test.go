@@ -26,6 +26,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	kcm "portico.dev/portico/api/kcm/v1beta1"
+	statev1 "portico.dev/portico/api/state/v1alpha1"
 	"portico.dev/portico/config"
 	"portico.dev/portico/internal/scenario"
 	"portico.dev/portico/server/explain/reader"
@@ -128,6 +129,7 @@ func stored(kube client.Client) (string, error) {
 func (w *world) management() client.WithWatch {
 	scheme := k8sruntime.NewScheme()
 	must(kcm.AddToScheme(scheme))
+	must(statev1.AddToScheme(scheme))
 	must(corev1.AddToScheme(scheme))
 	objects := make([]client.Object, len(w.Objects))
 	for i := range w.Objects {

@@ -22,6 +22,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	kcm "portico.dev/portico/api/kcm/v1beta1"
+	statev1 "portico.dev/portico/api/state/v1alpha1"
 	"portico.dev/portico/kube/remote"
 	"portico.dev/portico/server/explain/reader"
 )
@@ -50,7 +51,7 @@ func (s *session) connect(ctx context.Context) (*connection, error) {
 	}
 	config.QPS, config.UserAgent = -1, "portico"
 	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{kcm.AddToScheme, corev1.AddToScheme} {
+	for _, add := range []func(*runtime.Scheme) error{kcm.AddToScheme, statev1.AddToScheme, corev1.AddToScheme} {
 		if err := add(scheme); err != nil {
 			return nil, err
 		}

@@ -3,6 +3,11 @@ package engine
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -24,8 +29,12 @@ type Engine interface {
 	// background, and Changes tells when the report is another one. Applying the same set
 	// again changes nothing and costs the target nothing.
 	//
-	// A release stays with the set that has it. Of any other set that wants the same release,
-	// the report says Failed and whose it is, until it is gone from there.
+	// Of several sets that want the same release on a target, the one with the highest
+	// Policy.Priority has it; among equals the one that has it already, and if none has, the
+	// one that was told of first. It is taken over in place: the release is upgraded to what
+	// its new owner wants, never removed in between, also where the owner before leaves. Of
+	// the others the report says Failed, and whose it is. Who has a release is written on the
+	// target, and so outlives the engine.
 	//
 	// An error of kind fleet.ErrInvalid means that the set as a whole cannot be handled;
 	// fleet.ErrNotYet that the target's address is not known yet. What is wrong with a
@@ -91,6 +100,15 @@ type Set struct {
 	Paused bool
 }
 
+// Wants says whether the set is about a release, so that it may be asked for it.
+func (s Set) Wants(key Key) (Service, bool) {
+	i := slices.IndexFunc(s.Services, func(svc Service) bool { return svc.Key == key })
+	if i < 0 {
+		return Service{}, false
+	}
+	return s.Services[i], true
+}
+
 // Kind says what a service is made of.
 type Kind string
 
@@ -119,7 +137,7 @@ type Service struct {
 	Template, Version string
 	// Source is where the chart, kustomization or manifests are.
 	Source Source
-	// Values are the merged values, as YAML; empty for none.
+	// Values are the merged values, as YAML, with every expression evaluated; empty for none.
 	Values string
 	// Options are the installation options of a chart.
 	Options Options
@@ -139,16 +157,28 @@ type Service struct {
 	Problem string
 }
 
-// Source is an artifact by digest.
+// Source is an artifact by digest: an archive that can be fetched, or files that came along.
 type Source struct {
-	// URL is where the tar.gz can be fetched.
+	// URL is where the tar.gz can be fetched; empty where Files are set.
 	URL string
-	// Digest is "sha256:…" of its bytes.
+	// Files are the files themselves, by their path: manifests out of a ConfigMap or Secret.
+	Files map[string]string
+	// Ref is the object of the management cluster that the source was fetched for, or that the
+	// files are from: engines that read sources themselves name it.
+	Ref SourceRef
+	// Digest is "sha256:…" of the archive's bytes, or of the files: see DigestOf.
 	Digest string
 	// Revision is the source's own word: a chart version, a commit.
 	Revision string
 	// Path is the folder or chart inside the archive; empty means its root.
 	Path string
+}
+
+// SourceRef names an object of the management cluster.
+type SourceRef struct {
+	// Kind is HelmChart, GitRepository, OCIRepository, Bucket, ConfigMap or Secret.
+	Kind            string
+	Namespace, Name string
 }
 
 // Report says how a set stands.
@@ -207,6 +237,10 @@ type ServiceReport struct {
 	Since time.Time
 	// Digest identifies what was deployed last: chart and values.
 	Digest string
+	// Drift are the objects that are not as they were installed, each with what differs, for
+	// example "Deployment default/web: spec.replicas"; sorted, ten at most. An engine mends it
+	// or reports it, as Policy.Sync says.
+	Drift []string
 }
 
 // String names the target for people.
@@ -215,4 +249,13 @@ func (t Target) String() string {
 		return "the management cluster"
 	}
 	return t.Cluster.String()
+}
+
+// DigestOf is the digest of files: the same files have the same.
+func DigestOf(files map[string]string) string {
+	sum := sha256.New()
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		fmt.Fprintf(sum, "%d %s %d %s", len(name), name, len(files[name]), files[name])
+	}
+	return "sha256:" + hex.EncodeToString(sum.Sum(nil))
 }

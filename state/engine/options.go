@@ -6,13 +6,16 @@ import "time"
 type Policy struct {
 	// Sync says when the target is brought back to the wanted state.
 	Sync SyncMode
-	// Priority ranks the sets that want the same release. An engine that never takes a release
-	// from the set that has it has no use for it: there the first one wins.
+	// Priority ranks the sets that want the same release; the higher one has it.
 	Priority int32
-	// StopOnConflict and StopOnError end the pass over a set at the first conflict or failure.
-	// An engine that works on services one by one has no pass to end: there a conflict or a
-	// failure holds back what depends on it, and nothing else.
+	// StopOnConflict keeps the whole set from changes while one of its releases belongs to
+	// another set; StopOnError while one of its services has failed, the failed one excepted.
+	// What is deployed goes on running. Without them a conflict or a failure holds back what
+	// depends on it, and nothing else.
 	StopOnConflict, StopOnError bool
+	// MaxFailures is after how many failures in a row a service is not tried again until
+	// something of it changes; 0 is never.
+	MaxFailures int
 	// LeaveOnRemove keeps the services on the target when the set goes.
 	LeaveOnRemove bool
 	// Reload restarts workloads when a ConfigMap or Secret that they mount changes.
@@ -20,6 +23,16 @@ type Policy struct {
 	// DriftIgnored and DriftExcluded limit what drift detection looks at.
 	DriftIgnored  []Selector
 	DriftExcluded []Exclusion
+	// Patches are applied to the objects of every service before they reach the target.
+	Patches []Patch
+}
+
+// Patch changes the selected objects.
+type Patch struct {
+	// Patch is a strategic merge patch, or a list of JSON patch operations (RFC 6902), as YAML
+	// or JSON.
+	Patch  string
+	Target Selector
 }
 
 // SyncMode says when the target is brought back to the wanted state.
@@ -27,13 +40,16 @@ type SyncMode string
 
 // The sync modes.
 const (
-	// OneTime installs once and never again.
+	// OneTime installs each service once: when it was deployed in whole, no change of what is
+	// wanted reaches it any more, but its removal.
 	OneTime SyncMode = "OneTime"
-	// Continuous follows changes of what is wanted.
+	// Continuous follows changes of what is wanted. What was changed on the target is reported
+	// as drift, and stays.
 	Continuous SyncMode = "Continuous"
 	// ContinuousWithDriftDetection also mends what was changed on the target.
 	ContinuousWithDriftDetection SyncMode = "ContinuousWithDriftDetection"
-	// DryRun reports what would be done and does nothing.
+	// DryRun reports what would be done and does nothing: services that would change are Pending
+	// and the message begins with "dry run: ".
 	DryRun SyncMode = "DryRun"
 )
 

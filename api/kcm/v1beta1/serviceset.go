@@ -13,6 +13,10 @@ type ServiceSetSpec struct {
 	// Empty if they come from the ClusterDeployment.
 	// +optional
 	MultiClusterService string `json:"multiClusterService,omitempty"`
+	// NamespacedMultiClusterService is the name of the NamespacedMultiClusterService of this
+	// namespace that the services come from. At most one of the two is set.
+	// +optional
+	NamespacedMultiClusterService string `json:"namespacedMultiClusterService,omitempty"`
 	// Provider chooses the engine and configures it.
 	Provider StateManagementProviderConfig `json:"provider"`
 	// Services are the services to deploy.

@@ -1,0 +1,28 @@
+package v1alpha1
+
+// Kinds of this package, and what rollouts speak of beside them.
+const (
+	NamespacedMultiClusterServiceKind = "NamespacedMultiClusterService"
+	RolloutKind                       = "Rollout"
+)
+
+const (
+	// EngineLabel names the engine that installs the services of a ServiceSet. It stands in the
+	// selector of a StateManagementProvider, and so on the ServiceSets that name the provider.
+	// Without it the engine is the plane's default.
+	EngineLabel = "state.portico.dev/engine"
+	// RevisionAnnotation is on a ServiceSet: the revision of its owner's service spec that it was
+	// built from.
+	RevisionAnnotation = "state.portico.dev/revision"
+	// NotesAnnotation is on a ServiceSet: what its owner knows of its services and the spec has no
+	// field for, as JSON; see state/service.Notes.
+	NotesAnnotation = "state.portico.dev/notes"
+	// HeldCondition is on a ServiceState, True: the change that is wanted may not be made yet, and
+	// the message says why. What was deployed before goes on running.
+	HeldCondition = "Held"
+	// OwnerKindLabel and OwnerLabel are on a ControllerRevision: whose service spec it records.
+	OwnerKindLabel = "state.portico.dev/owner-kind"
+	OwnerLabel     = "state.portico.dev/owner"
+	// Finalizer keeps a NamespacedMultiClusterService until its services are removed.
+	Finalizer = "state.portico.dev/services"
+)
