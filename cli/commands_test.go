@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -110,18 +111,38 @@ func (w *world) run(at home, kube client.WithWatch, out, talk io.Writer) int {
 }
 
 func writes(args []string) bool {
-	return len(args) > 1 && (args[1] == "create" || args[1] == "scale" || args[1] == "upgrade" || args[1] == "delete")
+	return len(args) > 1 && slices.Contains([]string{"create", "scale", "upgrade", "delete", "pause", "resume", "abort", "rollback"}, args[1])
 }
 
-// stored are the specs of all ClusterDeployments.
+// stored are the wishes that commands may change: the specs of all ClusterDeployments,
+// MultiClusterServices and Rollouts, and the annotations of ServiceSets.
 func stored(kube client.Client) (string, error) {
-	var list kcm.ClusterDeploymentList
-	if err := kube.List(context.Background(), &list); err != nil {
-		return "", err
+	var (
+		clusters kcm.ClusterDeploymentList
+		services kcm.MultiClusterServiceList
+		sets     kcm.ServiceSetList
+		rollouts statev1.RolloutList
+	)
+	for _, list := range []client.ObjectList{&clusters, &services, &sets, &rollouts} {
+		if err := kube.List(context.Background(), list); err != nil {
+			return "", err
+		}
 	}
 	var b strings.Builder
-	for _, d := range list.Items {
-		b.WriteString(scenario.YAML("", map[string]any{d.Namespace + "/" + d.Name: d.Spec}).Text)
+	add := func(name string, value any) { b.WriteString(scenario.YAML("", map[string]any{name: value}).Text) }
+	for _, d := range clusters.Items {
+		add(d.Namespace+"/"+d.Name, d.Spec)
+	}
+	for _, m := range services.Items {
+		add(m.Name, m.Spec)
+	}
+	for _, set := range sets.Items {
+		if set.Annotations != nil {
+			add(set.Namespace+"/"+set.Name, set.Annotations)
+		}
+	}
+	for _, r := range rollouts.Items {
+		add(r.Namespace+"/"+r.Name, r.Spec)
 	}
 	return b.String(), nil
 }
@@ -131,6 +152,7 @@ func (w *world) management() client.WithWatch {
 	must(kcm.AddToScheme(scheme))
 	must(statev1.AddToScheme(scheme))
 	must(corev1.AddToScheme(scheme))
+	must(appsv1.AddToScheme(scheme))
 	objects := make([]client.Object, len(w.Objects))
 	for i := range w.Objects {
 		objects[i] = &w.Objects[i]
@@ -204,7 +226,7 @@ func must(err error) {
 // kinds is what the API servers of the scenarios know.
 func kinds() meta.RESTMapper {
 	mapper := meta.NewDefaultRESTMapper([]schema.GroupVersion{
-		kcm.GroupVersion, {Group: "cluster.x-k8s.io", Version: "v1beta2"}, {Group: "infrastructure.cluster.x-k8s.io", Version: "v1alpha1"},
+		kcm.GroupVersion, statev1.GroupVersion, {Group: "cluster.x-k8s.io", Version: "v1beta2"}, {Group: "infrastructure.cluster.x-k8s.io", Version: "v1alpha1"},
 		{Group: "controlplane.cluster.x-k8s.io", Version: "v1alpha1"}, {Group: "source.toolkit.fluxcd.io", Version: "v1"}, {Version: "v1"},
 	})
 	add := func(group, version string, scope meta.RESTScope, names ...string) {
@@ -215,13 +237,14 @@ func kinds() meta.RESTMapper {
 	our := kcm.GroupVersion
 	add(our.Group, our.Version, meta.RESTScopeNamespace, kcm.ClusterDeploymentKind, kcm.ClusterTemplateKind, kcm.ServiceTemplateKind, kcm.CredentialKind, kcm.ServiceSetKind)
 	add(our.Group, our.Version, meta.RESTScopeRoot, kcm.ProviderTemplateKind, kcm.ManagementKind, kcm.MultiClusterServiceKind)
+	add(statev1.GroupVersion.Group, statev1.GroupVersion.Version, meta.RESTScopeNamespace, statev1.RolloutKind, statev1.NamespacedMultiClusterServiceKind)
 	add("cluster.x-k8s.io", "v1beta2", meta.RESTScopeNamespace, "Cluster", "MachineDeployment", "MachineSet", "Machine")
 	add("infrastructure.cluster.x-k8s.io", "v1alpha1", meta.RESTScopeNamespace, "LocalCluster", "LocalMachine")
 	add("controlplane.cluster.x-k8s.io", "v1alpha1", meta.RESTScopeNamespace, "HostedControlPlane")
 	add("source.toolkit.fluxcd.io", "v1", meta.RESTScopeNamespace, "HelmChart", "HelmRepository")
 	add("", "v1", meta.RESTScopeNamespace, "Secret", "Pod")
 	add("", "v1", meta.RESTScopeRoot, "Node")
-	add("apps", "v1", meta.RESTScopeNamespace, "Deployment", "StatefulSet", "DaemonSet")
+	add("apps", "v1", meta.RESTScopeNamespace, "Deployment", "StatefulSet", "DaemonSet", "ControllerRevision")
 	add("batch", "v1", meta.RESTScopeNamespace, "Job")
 	return mapper
 }

@@ -101,7 +101,7 @@ func Root(d Deps) *cobra.Command {
 	// The nouns, and the verbs that stand alone.
 	root.AddGroup(&cobra.Group{ID: groupPlane, Title: "The management plane:"}, &cobra.Group{ID: groupFleet, Title: "Clusters and services:"}, &cobra.Group{ID: groupOther, Title: "Other:"})
 	add(root, groupPlane, upCommand(s), statusCommand(s), downCommand(s), resetCommand(s), kubeconfigCommand(s))
-	add(root, groupFleet, clusterCommand(s), serviceCommand(s), templateCommand(s), whyCommand(s))
+	add(root, groupFleet, clusterCommand(s), serviceCommand(s), rolloutCommand(s), templateCommand(s), whyCommand(s))
 	add(root, groupOther, configCommand(s), versionCommand(s))
 	root.SetHelpCommandGroupID(groupOther)
 	root.SetCompletionCommandGroupID(groupOther)

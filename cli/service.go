@@ -18,7 +18,10 @@ func serviceCommand(s *session) *cobra.Command {
 		Use: "service", Short: "Look at what runs on clusters", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	})
-	c.AddCommand(serviceListCommand(s), serviceGetCommand(s))
+	c.AddCommand(serviceListCommand(s), serviceGetCommand(s), serviceTreeCommand(s), serviceHistoryCommand(s), serviceDiffCommand(s), serviceRollbackCommand(s))
+	for _, v := range pausings() {
+		c.AddCommand(servicePauseCommand(s, v))
+	}
 	return c
 }
 
