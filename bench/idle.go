@@ -52,7 +52,7 @@ func idle(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	after.report(before)
+	after.report(before, fmt.Sprintf("%d clusters", idleClusters))
 	return nil
 }
 
@@ -77,12 +77,13 @@ func (b *bench) look(ctx context.Context) (look, error) {
 	return l, err
 }
 
-func (l look) report(before look) {
+// report says what has happened since, on a plane with so much on it.
+func (l look) report(before look, load string) {
 	took, all := l.at.Sub(before.at).Seconds(), 0.0
 	for name := range l.time {
 		all += l.time[name] - before.time[name]
 	}
-	figure(fmt.Sprintf("processor time of an idle plane with %d clusters, over %.0f s", idleClusters, took), mostIdle, 100*all/took, "% of a core")
+	figure(fmt.Sprintf("processor time of an idle plane with %s, over %.0f s", load, took), mostIdle, 100*all/took, "% of a core")
 	for _, name := range slices.Sorted(maps.Keys(l.time)) {
 		remark("  of that "+name, 100*(l.time[name]-before.time[name])/took, "% of a core")
 	}

@@ -1,6 +1,6 @@
 // Command bench measures what Portico promises, and prints each figure beside its limit.
 //
-//	go run ./bench start|demo|cluster|fleet|nodes|idle [-quick]
+//	go run ./bench start|demo|cluster|fleet|nodes|idle|releases|services [-quick]
 //
 // It starts a real management plane from bin/ in namespaces of its own, and removes it at the end.
 // A figure over its limit says "no"; the exit status is 1 only if something could not be measured.
@@ -30,13 +30,13 @@ func main() {
 type measurement func(ctx context.Context, b *bench) error
 
 func measurements() map[string]measurement {
-	return map[string]measurement{"start": start, "demo": demo, "cluster": cluster, "fleet": fleet, "nodes": nodes, "idle": idle}
+	return map[string]measurement{"start": start, "demo": demo, "cluster": cluster, "fleet": fleet, "nodes": nodes, "idle": idle, "releases": releases, "services": services}
 }
 
 func run(ctx context.Context, args []string) int {
 	all := measurements()
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	quick := flags.Bool("quick", false, "watch an idle plane for one minute instead of five")
+	quick := flags.Bool("quick", false, "watch an idle plane for one minute instead of five, and try fewer times")
 	if len(args) == 0 || all[args[0]] == nil {
 		fmt.Fprintln(os.Stderr, "usage: go run ./bench", strings.Join(slices.Sorted(maps.Keys(all)), "|"), "[-quick]")
 		return 2

@@ -44,6 +44,15 @@ func figure(name string, limit, measured float64, unit string) {
 	fmt.Printf("%s | %s | %s | %s\n", name, in(limit, unit), in(measured, unit), ok)
 }
 
+// atLeast is a figure whose limit is the least.
+func atLeast(name string, limit, measured float64, unit string) {
+	ok := "yes"
+	if measured < limit {
+		ok = "no"
+	}
+	fmt.Printf("%s | at least %s | %s | %s\n", name, in(limit, unit), in(measured, unit), ok)
+}
+
 // remark prints a figure that has no limit.
 func remark(name string, measured float64, unit string) {
 	fmt.Printf("%s | - | %s | -\n", name, in(measured, unit))
