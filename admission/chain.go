@@ -2,6 +2,7 @@ package admission
 
 import (
 	"fmt"
+	"slices"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -42,11 +43,14 @@ func ValidateChain(c metav1.Object, spec *kcm.TemplateChainSpec, refs ChainRefs)
 // the steps from one template have versions all or none.
 func chainGraph(spec *kcm.TemplateChainSpec) field.ErrorList {
 	var errs field.ErrorList
+	path := specPath.Child("supportedTemplates")
 	listed := map[string]bool{}
-	for _, t := range spec.SupportedTemplates {
+	for i, t := range spec.SupportedTemplates {
+		if listed[t.Name] && t.Name != "" {
+			errs = append(errs, field.Duplicate(path.Index(i).Child("name"), t.Name))
+		}
 		listed[t.Name] = true
 	}
-	path := specPath.Child("supportedTemplates")
 	for i, t := range spec.SupportedTemplates {
 		at := path.Index(i)
 		if t.Name == "" {
@@ -67,6 +71,31 @@ func chainGraph(spec *kcm.TemplateChainSpec) field.ErrorList {
 		}
 	}
 	return errs
+}
+
+// chainSteps are the steps of a chain, by the template that they begin at.
+func chainSteps(spec *kcm.TemplateChainSpec) graph {
+	steps := graph{}
+	for _, t := range spec.SupportedTemplates {
+		for _, u := range t.AvailableUpgrades {
+			steps[t.Name] = append(steps[t.Name], u.Name)
+		}
+	}
+	return steps
+}
+
+// lists says whether a chain has a template.
+func lists(spec *kcm.TemplateChainSpec, template string) bool {
+	return slices.ContainsFunc(spec.SupportedTemplates, func(t kcm.SupportedTemplate) bool { return t.Name == template })
+}
+
+// ChainWarnings say what k0rdent accepts of a chain, and its author may not have meant.
+func ChainWarnings(spec *kcm.TemplateChainSpec) []string {
+	around := chainSteps(spec).circle()
+	if around == nil {
+		return nil
+	}
+	return []string{fmt.Sprintf("the steps of the chain go round in a circle, %s: each upgrade goes the shortest way, and a template can come back; take one of these steps away if that is not meant", arrows(around))}
 }
 
 // chainTemplates checks that the templates exist. A managed chain outside the system namespace

@@ -58,10 +58,13 @@ func ValidateClusterDeployment(d, old *kcm.ClusterDeployment, refs ClusterDeploy
 	}
 	var errs field.ErrorList
 	if old == nil {
-		errs = append(errs, ValidateClusterDeploymentAlone(d)...)
+		errs = append(errs, labelName(namePath, d.Name, MaxClusterName)...)
+		errs = append(errs, clusterShape(d)...)
+		errs = append(errs, serviceSpec(d.Spec.ServiceSpec, nil, refs.Services)...)
 	} else {
 		errs = append(errs, clusterUpgrade(d, old, refs)...)
 		errs = append(errs, clusterShape(d)...)
+		errs = append(errs, serviceSpec(d.Spec.ServiceSpec, &old.Spec.ServiceSpec, refs.Services)...)
 	}
 	// Values that are taken away come from the template again.
 	if old == nil || d.Spec.Template != before.Spec.Template || d.Spec.Config == nil && before.Spec.Config != nil {
@@ -71,13 +74,19 @@ func ValidateClusterDeployment(d, old *kcm.ClusterDeployment, refs ClusterDeploy
 		errs = append(errs, clusterCredential(d, refs)...)
 	}
 	errs = append(errs, clusterDocuments(d, before.Spec, refs)...)
-	return append(errs, clusterServices(d, before.Spec, refs)...)
+	errs = append(errs, clusterServices(d, before.Spec, refs)...)
+	// Where nothing was made yet, there is nothing to upgrade.
+	if old != nil && !neverMade(old) {
+		errs = append(errs, serviceSteps(d.Spec.ServiceSpec.Services, old.Spec.ServiceSpec.Services, refs.Services)...)
+	}
+	return errs
 }
 
 // ValidateClusterDeploymentAlone says what is wrong with a new object whatever the world is like.
 // It is the part of ValidateClusterDeployment that a client can ask before it has a connection.
 func ValidateClusterDeploymentAlone(d *kcm.ClusterDeployment) field.ErrorList {
-	return append(labelName(namePath, d.Name, MaxClusterName), clusterShape(d)...)
+	errs := append(labelName(namePath, d.Name, MaxClusterName), clusterShape(d)...)
+	return append(errs, serviceSpec(d.Spec.ServiceSpec, nil, ServiceRefs{})...)
 }
 
 // clusterShape checks what can be checked without looking at anything else.
@@ -95,7 +104,7 @@ func clusterShape(d *kcm.ClusterDeployment) field.ErrorList {
 			errs = append(errs, field.Invalid(specPath.Child("ipamClaim", "spec", "cluster"), claim.Cluster, "leave it empty, or name this cluster"))
 		}
 	}
-	return append(errs, ValidateServices(d.Spec.ServiceSpec.Services, specPath.Child("serviceSpec", "services"))...)
+	return errs
 }
 
 // clusterUpgrade checks what may not change, and how the template may.
@@ -104,7 +113,6 @@ func clusterUpgrade(d, old *kcm.ClusterDeployment, refs ClusterDeploymentRefs) f
 	if d.Spec.DataSource != old.Spec.DataSource {
 		errs = append(errs, field.Forbidden(specPath.Child("dataSource"), "spec.dataSource cannot be added or removed after creation: the state of the cluster is where it was; make a new cluster"))
 	}
-	errs = append(errs, sameProvider(d.Spec.ServiceSpec, old.Spec.ServiceSpec)...)
 	// Nothing was made yet, so there is nothing to move or to upgrade.
 	if neverMade(old) {
 		return errs
@@ -319,29 +327,18 @@ func clusterDocuments(d *kcm.ClusterDeployment, before kcm.ClusterDeploymentSpec
 	return errs
 }
 
-// clusterServices checks what services name, but only of services that are new or changed.
+// clusterServices checks what services name: those that are new or changed, and all of them
+// where the version of Kubernetes may be another.
 func clusterServices(d *kcm.ClusterDeployment, before kcm.ClusterDeploymentSpec, refs ClusterDeploymentRefs) field.ErrorList {
-	same := map[string]bool{}
-	if d.Spec.Template == before.Template {
-		for _, s := range before.ServiceSpec.Services {
-			same[serviceIdentity(s)] = true
-		}
-	}
-	services := slices.Clone(d.Spec.ServiceSpec.Services)
-	for i, s := range services {
-		if same[serviceIdentity(s)] {
-			services[i].Disable = true // what was accepted before stays accepted
-		}
+	services := before.ServiceSpec.Services
+	if d.Spec.Template != before.Template {
+		services = nil
 	}
 	kubernetes := ""
 	if refs.Template != nil {
 		kubernetes = refs.Template.Status.KubernetesVersion
 	}
-	return validateServiceRefs(services, kubernetes, refs.Services)
-}
-
-func serviceIdentity(s kcm.Service) string {
-	return strings.Join([]string{serviceKey(s.Namespace, s.Name), s.Template, s.TemplateChain, fmt.Sprint(s.Disable)}, " ")
+	return serviceRefs(d.Spec.ServiceSpec.Services, services, kubernetes, refs.Services)
 }
 
 // ValidateClusterDeploymentDeletion says what keeps a cluster from being deleted: a region that

@@ -252,6 +252,20 @@ func TestChangedClusterDeployment(t *testing.T) {
 			change: func(d *kcm.ClusterDeployment) { d.Spec.Config = nil },
 			world:  func(w *admission.ClusterDeploymentRefs) { w.Template.Status = kcm.ClusterTemplateStatus{} },
 			want:   []string{"spec.config: not checked yet"}},
+		{name: "ServiceStep", why: "The chain lists both templates, and no step between them.",
+			change: func(d *kcm.ClusterDeployment) { d.Spec.ServiceSpec.Services[0].Template = "web-2" },
+			world: func(w *admission.ClusterDeploymentRefs) {
+				w.Services.Templates["web-2"] = w.Services.Templates["web-1"]
+				w.Services.Chains["web"].Spec.SupportedTemplates = []kcm.SupportedTemplate{{Name: "web-1"}, {Name: "web-2"}}
+			},
+			want: []string{"spec.serviceSpec.services[0].template: chain web does not lead from web-1 to web-2: it leads nowhere from there"}},
+		{name: "ServiceStepBack", why: "The step to web-1 was not taken yet: web-2 runs.",
+			change: func(d *kcm.ClusterDeployment) { d.Spec.ServiceSpec.Services[0].Template = "web-2" },
+			world: func(w *admission.ClusterDeploymentRefs) {
+				w.Services.Templates["web-2"] = w.Services.Templates["web-1"]
+				w.Services.Running = map[string][]string{"web/web": {"web-2"}}
+				w.Services.Chains["web"].Spec.SupportedTemplates = []kcm.SupportedTemplate{{Name: "web-1"}, {Name: "web-2"}}
+			}},
 		{name: "DataSource", why: "The state of the cluster is where it was.",
 			change: func(d *kcm.ClusterDeployment) { d.Spec.DataSource = "db" },
 			world:  func(w *admission.ClusterDeploymentRefs) { w.DataSource = &kcm.DataSource{} },

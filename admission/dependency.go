@@ -6,72 +6,59 @@ import (
 	"strings"
 )
 
-// cycle returns one way through the graph that comes back to where it began, first node
-// repeated at the end; nil if there is none. The same graph gives the same answer.
-func cycle(needs map[string][]string) []string {
-	w := walk{needs: needs, state: map[string]walkState{}}
-	for _, start := range slices.Sorted(maps.Keys(needs)) {
-		if found := w.visit(start); found != nil {
-			return found
+// graph says to which nodes one step leads from each node: what an object depends on, or what
+// a template can be upgraded to.
+type graph map[string][]string
+
+// route returns a shortest way from one node to another along one step at least, both
+// included; nil if there is none. The same graph gives the same answer.
+func (g graph) route(from, to string) []string {
+	came := map[string]string{from: ""}
+	for queue := []string{from}; len(queue) > 0; queue = queue[1:] {
+		at := queue[0]
+		for _, next := range g[at] {
+			if next == to {
+				way := []string{to}
+				for ; at != from; at = came[at] {
+					way = append(way, at)
+				}
+				way = append(way, from)
+				slices.Reverse(way)
+				return way
+			}
+			if _, seen := came[next]; !seen {
+				came[next] = at
+				queue = append(queue, next)
+			}
 		}
 	}
 	return nil
 }
 
-// cycleThrough returns one way from a node back to it, the node at both ends; nil if there is
-// none. Circles that do not touch the node are passed over.
-func cycleThrough(needs map[string][]string, node string) []string {
-	seen := map[string]bool{}
-	var back func(at string) []string
-	back = func(at string) []string {
-		for _, next := range needs[at] {
-			if next == node {
-				return []string{at, node}
-			}
-			if seen[next] {
-				continue
-			}
-			seen[next] = true
-			if way := back(next); way != nil {
-				return append([]string{at}, way...)
-			}
-		}
-		return nil
-	}
-	return back(node)
-}
-
-type walkState int
-
-const (
-	unseen walkState = iota
-	underway
-	done
-)
-
-type walk struct {
-	needs map[string][]string
-	state map[string]walkState
-	path  []string
-}
-
-func (w *walk) visit(node string) []string {
-	switch w.state[node] {
-	case done:
-		return nil
-	case underway:
-		return append(slices.Clone(w.path[slices.Index(w.path, node):]), node)
-	}
-	w.state[node] = underway
-	w.path = append(w.path, node)
-	for _, next := range w.needs[node] {
-		if found := w.visit(next); found != nil {
-			return found
+// circle returns one way that comes back to where it began, with that node at both ends; nil
+// if there is none.
+func (g graph) circle() []string {
+	for _, node := range slices.Sorted(maps.Keys(g)) {
+		if around := g.route(node, node); around != nil {
+			return around
 		}
 	}
-	w.path = w.path[:len(w.path)-1]
-	w.state[node] = done
 	return nil
+}
+
+// beyond are the nodes that steps lead to from a node, the nearest first.
+func (g graph) beyond(from string) []string {
+	seen := map[string]bool{from: true}
+	var found []string
+	for queue := []string{from}; len(queue) > 0; queue = queue[1:] {
+		for _, next := range g[queue[0]] {
+			if !seen[next] {
+				seen[next] = true
+				found, queue = append(found, next), append(queue, next)
+			}
+		}
+	}
+	return found
 }
 
 func arrows(nodes []string) string { return strings.Join(nodes, " -> ") }

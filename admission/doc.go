@@ -1,6 +1,6 @@
-// Package admission holds the rules of the kinds of k0rdent.mirantis.com: for each kind a
-// function that fills in defaults and one that says what is wrong with an object, before it is
-// stored (Validate…) and before it is deleted (Validate…Deletion).
+// Package admission holds the rules of the kinds of k0rdent.mirantis.com and state.portico.dev:
+// for each kind a function that fills in defaults and one that says what is wrong with an
+// object, before it is stored (Validate…) and before it is deleted (Validate…Deletion).
 //
 // It is pure. What a rule has to know of other objects is handed in as a plain struct; nil in
 // it means "does not exist". Package admission/webhook is the shell that reads those other
@@ -11,8 +11,8 @@
 // Four things hold for every kind. An object that is being deleted is never refused. An update
 // that leaves the spec alone is never refused. A reference is looked at when it is set or
 // changed, so that what others delete later never blocks a change of something else. And what
-// merely is not ready yet is accepted: controllers wait. Every error has the path of a field
-// and says what to do next.
+// merely is not ready yet is accepted: controllers wait, and a warning says so. Every error has
+// the path of a field and says what to do next.
 //
 // What the schema and its rules check already is not checked again. One thing they cannot: a rule
 // about changes is passed over when an optional field appears or disappears, so that whatever

@@ -71,11 +71,22 @@ func TestChains(t *testing.T) {
 			"spec.supportedTemplates[0].availableUpgrades[0].name: template c is allowed for upgrade but is not present in the list of '.spec.supportedTemplates'"),
 		row("SomeVersions", "Half of the steps could not be ordered.", validate("namespace: team", "[{name: a, availableUpgrades: [{name: a, version: '1'}, {name: b}]}, {name: b}]"),
 			"spec.supportedTemplates[0].availableUpgrades: all upgrades of a template or to none"),
+		row("Twice", "Which of the two entries counts?", validate("namespace: team", "[{name: a}, {name: a}]"), "spec.supportedTemplates[1].name: Duplicate"),
 		row("NoTemplate", "The template does not exist.", validate("namespace: team", "[{name: x}]"), "spec.supportedTemplates[0].name: does not exist in namespace team"),
 		row("Managed", "A managed chain brings its templates along.", validate("namespace: team, labels: {k0rdent.mirantis.com/managed: 'true'}", "[{name: x}]")),
 		row("ManagedSystem", "In the system namespace there is nowhere to bring them from.", validate("namespace: kcm-system, labels: {k0rdent.mirantis.com/managed: 'true'}", "[{name: x}]"),
 			"spec.supportedTemplates[0].name: does not exist"),
 	})
+	around := chain("namespace: team", "[{name: a, availableUpgrades: [{name: b}]}, {name: b, availableUpgrades: [{name: a}]}]")
+	if errs := admission.ValidateClusterTemplateChain(around, nil, refs); len(errs) > 0 {
+		t.Errorf("k0rdent accepts a circle, and so do we, but: %v", errs)
+	}
+	if got := admission.ChainWarnings(&around.Spec); len(got) != 1 || !strings.Contains(got[0], "a -> b -> a") {
+		t.Errorf("the author of a circle should know the way around, but the warnings are %q", got)
+	}
+	if got := admission.ChainWarnings(&chain("namespace: team", "[{name: a, availableUpgrades: [{name: b}]}, {name: b}]").Spec); got != nil {
+		t.Errorf("there is no circle, but the warnings are %q", got)
+	}
 }
 
 func TestCredentials(t *testing.T) {
@@ -92,31 +103,6 @@ func TestCredentials(t *testing.T) {
 		{"RegionDisappears", "Removing it is the first half of changing it.", admission.ValidateCredential(credential("{identityRef: {apiVersion: v1, kind: X, name: x}}"), credential("{region: eu, identityRef: {apiVersion: v1, kind: X, name: x}}")),
 			[]string{"spec.region: its clusters live in region eu"}},
 		{"Unchanged", "A label can be changed though the spec is from older days.", admission.ValidateCredential(credential("{}"), credential("{}")), nil},
-	})
-}
-
-func TestMultiClusterServices(t *testing.T) {
-	mcs := func(name string, needs ...string) *kcm.MultiClusterService {
-		return &kcm.MultiClusterService{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: kcm.MultiClusterServiceSpec{DependsOn: needs}}
-	}
-	others := []kcm.MultiClusterService{*mcs("a", "b"), *mcs("b", "c"), *mcs("x", "y"), *mcs("y", "x")}
-	with := func(name, provider string) *kcm.MultiClusterService {
-		return but(mcs(name), func(m *kcm.MultiClusterService) { m.Spec.ServiceSpec.Provider.Name = provider })
-	}
-	bad := mcs("s")
-	bad.Spec.ClusterSelector.MatchExpressions = []metav1.LabelSelectorRequirement{{Key: "a", Operator: "Near"}}
-	check(t, []verdict{
-		{"Later", "What it depends on may come later, in the same delivery.", admission.ValidateMultiClusterService(mcs("n", "later"), nil, others), nil},
-		{"Self", "It could never be first.", admission.ValidateMultiClusterService(mcs("n", "n"), nil, nil), []string{"spec.dependsOn[0]: cannot depend on itself"}},
-		{"Circle", "None could be first.", admission.ValidateMultiClusterService(mcs("c", "a"), nil, others), []string{"spec.dependsOn: in a circle"}},
-		{"OthersCircle", "A circle of others is not its fault.", admission.ValidateMultiClusterService(mcs("n", "x"), nil, others[:2]), nil},
-		{"CircleBehindAnother", "A circle of others does not hide its own.", admission.ValidateMultiClusterService(mcs("c", "x", "a"), nil, others), []string{"spec.dependsOn: c -> a -> b -> c"}},
-		{"CircleOfOthersOnly", "It only leads to the circle.", admission.ValidateMultiClusterService(mcs("n", "x"), nil, others), nil},
-		{"ProviderDisappears", "Its ServiceSets belong to flux.", admission.ValidateMultiClusterService(with("sveltos", ""), with("sveltos", "flux"), nil),
-			[]string{"spec.serviceSpec.provider.name: belong to provider flux and cannot move to ksm-projectsveltos"}},
-		{"Selector", "It would match nothing for ever.", admission.ValidateMultiClusterService(bad, nil, nil), []string{"spec.clusterSelector: label selector"}},
-		{"Needed", "Others wait for it.", admission.ValidateMultiClusterServiceDeletion(mcs("b"), others), []string{"metadata.name: in use by MultiClusterService a"}},
-		{"NotNeeded", "Nobody waits for it.", admission.ValidateMultiClusterServiceDeletion(mcs("a"), others), nil},
 	})
 }
 

@@ -23,9 +23,10 @@ import (
 	"portico.dev/portico/clusters/template"
 	"portico.dev/portico/kube/control"
 	"portico.dev/portico/kube/helm"
-	"portico.dev/portico/kube/remote"
 	"portico.dev/portico/kube/source"
-	"portico.dev/portico/state/engines/direct"
+	"portico.dev/portico/state/multicluster"
+	smp "portico.dev/portico/state/provider"
+	"portico.dev/portico/state/rollout"
 	"portico.dev/portico/state/service"
 	"portico.dev/portico/state/serviceset"
 )
@@ -50,7 +51,11 @@ func (p *plane) controllers(ctx context.Context, mgr ctrl.Manager) error {
 	if err != nil {
 		return err
 	}
-	engine := direct.New(targets{remote.New(live, mgr.GetConfig(), p.log)}, library{charts, artifacts}, clock)
+	engines, err := p.engines(mgr, library{charts, artifacts})
+	if err != nil {
+		return err
+	}
+	p.admit(mgr, engines)
 	programs := installed.New(string(p.bin))
 	controlPlanes, machines := control.NewBell(), control.NewBell()
 	runner := processrunner.New(processrunner.Config{
@@ -74,8 +79,11 @@ func (p *plane) controllers(ctx context.Context, mgr ctrl.Manager) error {
 		p.infrastructure(mgr, programs, runner, machines, out),
 		mgr.Add(p.watchPrograms(programs, kube, controlPlanes, machines)),
 
-		service.New(kube).SetupWithManager(mgr),
-		serviceset.New(mgr, engine, clock).SetupWithManager(mgr),
+		service.NewGated(kube, rollout.NewGate(kube, mgr.GetCache())).SetupWithManager(mgr),
+		multicluster.New(multicluster.Parts{Kube: kube, Events: mgr.GetEventRecorder("portico-state"), Clock: clock, System: install.SystemNamespace}).SetupWithManager(mgr),
+		rollout.New(mgr, clock, install.SystemNamespace).SetupWithManager(mgr),
+		smp.New(mgr, install.SystemNamespace, clock).SetupWithManager(mgr),
+		serviceset.New(mgr, p.adapter(engines)).SetupWithManager(mgr),
 	)
 }
 

@@ -30,6 +30,9 @@ import (
 	"portico.dev/portico/app/identity"
 	"portico.dev/portico/app/install"
 	"portico.dev/portico/config"
+	"portico.dev/portico/state/engine"
+	smp "portico.dev/portico/state/provider"
+	"portico.dev/portico/state/values"
 )
 
 // newScheme knows every kind that a controller reads or writes.
@@ -52,10 +55,6 @@ func (p *plane) startControllers(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	webhook.Register(mgr.GetWebhookServer(), webhook.Options{
-		Reader: mgr.GetClient(), Live: mgr.GetAPIReader(), Mapper: mgr.GetRESTMapper(), Scheme: mgr.GetScheme(), SystemNamespace: install.SystemNamespace,
-		AnyUpgrade: p.cfg.Management.AnyUpgrade,
-	})
 	if err := p.controllers(life(ctx), mgr); err != nil {
 		return err
 	}
@@ -67,6 +66,18 @@ func (p *plane) startControllers(ctx context.Context) error {
 		return err
 	}
 	return p.installWebhooks(ctx)
+}
+
+// admit registers our webhooks.
+func (p *plane) admit(mgr manager.Manager, engines []engine.Engine) {
+	var rules smp.Rules
+	webhook.Register(mgr.GetWebhookServer(), webhook.Options{
+		Reader: mgr.GetClient(), Live: mgr.GetAPIReader(), Mapper: mgr.GetRESTMapper(), Scheme: mgr.GetScheme(), SystemNamespace: install.SystemNamespace,
+		AnyUpgrade:  p.cfg.Management.AnyUpgrade,
+		ParseValues: func(text string) error { return values.Check("values", text) },
+		CompileRule: rules.Check,
+		Engines:     p.preview(mgr, engines).Refusals,
+	})
 }
 
 func (p *plane) newManager() (manager.Manager, error) {

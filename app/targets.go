@@ -6,6 +6,7 @@ import (
 	"github.com/fluxcd/pkg/apis/meta"
 
 	"portico.dev/portico/kube/helm"
+	"portico.dev/portico/kube/manifest"
 	"portico.dev/portico/kube/remote"
 	"portico.dev/portico/kube/source"
 	"portico.dev/portico/state/engine"
@@ -31,15 +32,30 @@ func (t targets) Cluster(ctx context.Context, target engine.Target) (direct.Clus
 // Forget implements direct.Clusters.
 func (t targets) Forget(target engine.Target) { t.clusters.Forget(target.Cluster) }
 
-// library reads for the direct engine the charts that sources have fetched.
+// library reads for the direct engine the charts and archives that sources have fetched.
 type library struct {
 	charts    *helm.Charts
 	artifacts source.Reader
 }
 
-// Chart implements direct.Charts.
+// Chart implements direct.Sources.
 func (l library) Chart(ctx context.Context, from engine.Source) (*helm.Chart, error) {
-	return l.charts.Get(ctx, from.Digest, func(ctx context.Context) ([]byte, error) {
-		return l.artifacts.Open(ctx, &meta.Artifact{URL: from.URL, Path: from.URL, Digest: from.Digest, Revision: from.Revision})
-	})
+	fetch := func(ctx context.Context) ([]byte, error) { return l.open(ctx, from) }
+	if from.Ref.Kind != "" && from.Ref.Kind != "HelmChart" {
+		return l.charts.In(ctx, from.Digest, from.Path, fetch)
+	}
+	return l.charts.Get(ctx, from.Digest, fetch)
+}
+
+// Files implements direct.Sources.
+func (l library) Files(ctx context.Context, from engine.Source) (map[string]string, error) {
+	data, err := l.open(ctx, from)
+	if err != nil {
+		return nil, err
+	}
+	return manifest.Files(data)
+}
+
+func (l library) open(ctx context.Context, from engine.Source) ([]byte, error) {
+	return l.artifacts.Open(ctx, &meta.Artifact{URL: from.URL, Path: from.URL, Digest: from.Digest, Revision: from.Revision})
 }

@@ -236,7 +236,7 @@ func kinds() meta.RESTMapper {
 	}
 	our := kcm.GroupVersion
 	add(our.Group, our.Version, meta.RESTScopeNamespace, kcm.ClusterDeploymentKind, kcm.ClusterTemplateKind, kcm.ServiceTemplateKind, kcm.CredentialKind, kcm.ServiceSetKind)
-	add(our.Group, our.Version, meta.RESTScopeRoot, kcm.ProviderTemplateKind, kcm.ManagementKind, kcm.MultiClusterServiceKind)
+	add(our.Group, our.Version, meta.RESTScopeRoot, kcm.ProviderTemplateKind, kcm.ManagementKind, kcm.MultiClusterServiceKind, kcm.StateManagementProviderKind)
 	add(statev1.GroupVersion.Group, statev1.GroupVersion.Version, meta.RESTScopeNamespace, statev1.RolloutKind, statev1.NamespacedMultiClusterServiceKind)
 	add("cluster.x-k8s.io", "v1beta2", meta.RESTScopeNamespace, "Cluster", "MachineDeployment", "MachineSet", "Machine")
 	add("infrastructure.cluster.x-k8s.io", "v1alpha1", meta.RESTScopeNamespace, "LocalCluster", "LocalMachine")

@@ -5,7 +5,9 @@ import (
 	"net"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/api/resource"
 )
@@ -39,6 +41,8 @@ type Config struct {
 	Machines Machines `json:"machines,omitempty"`
 	// Clusters says what local clusters reach.
 	Clusters Clusters `json:"clusters,omitempty"`
+	// State says how services get onto clusters.
+	State State `json:"state,omitempty"`
 	// Management tunes the management plane.
 	Management Management `json:"management,omitempty"`
 	// Logs bounds the log files.
@@ -60,6 +64,17 @@ type Clusters struct {
 	// this computer.
 	Nameservers []netip.Addr `json:"nameservers,omitempty"`
 }
+
+// State says how services get onto clusters.
+type State struct {
+	// Engine installs the services of ServiceSets whose StateManagementProvider names none: direct,
+	// flux or sveltos. Changing it has the services of these sets removed by the one before and
+	// installed anew. Default: direct.
+	Engine string `json:"engine,omitempty"`
+}
+
+// Engines are the engines that there are.
+func Engines() []string { return []string{"direct", "flux", "sveltos"} }
 
 // MachineKind is Auto, Real or Virtual.
 type MachineKind string
@@ -155,6 +170,7 @@ func Default(uid int, getenv func(string) string) Config {
 		Listen:     "127.0.0.1:7443",
 		Machines:   Machines{Kind: MachinesAuto},
 		Clusters:   Clusters{Egress: true},
+		State:      State{Engine: "direct"},
 		Management: Management{GarbageCollection: 50},
 		Logs:       Logs{MaxSize: resource.MustParse("16Mi")},
 	}
@@ -190,6 +206,9 @@ func (c Config) Validate() error {
 		if !n.Is4() || n.IsLoopback() || n.IsUnspecified() {
 			return fmt.Errorf("clusters.nameservers: %s is no IPv4 address that clusters reach: a loopback address is their own", n)
 		}
+	}
+	if !slices.Contains(Engines(), c.State.Engine) {
+		return fmt.Errorf("state.engine: %q is none of %s", c.State.Engine, strings.Join(Engines(), ", "))
 	}
 	if c.Management.GarbageCollection < 10 {
 		return fmt.Errorf("management.garbageCollection: %d is less than 10", c.Management.GarbageCollection)

@@ -21,6 +21,8 @@ portmap       cni         libexec/cni         github.com/containernetworking/plu
 coredns       coredns     images              portico.dev/portico/engines/coredns                               -
 podinfo       podinfo     images              github.com/stefanprodan/podinfo/cmd/podinfo                       -
 podcli        podinfo     images              github.com/stefanprodan/podinfo/cmd/podcli                        -
+addon-controller sveltos  libexec             github.com/projectsveltos/addon-controller/cmd                    -
+helm-controller flux      libexec             github.com/fluxcd/helm-controller                                     -
 runc          runc        libexec             github.com/opencontainers/runc                                    seccomp,netgo,osusergo
 '
 
@@ -42,7 +44,24 @@ module() {
 	coredns) echo github.com/coredns/coredns ;;
 	podinfo) echo github.com/stefanprodan/podinfo ;;
 	runc) echo github.com/opencontainers/runc ;;
+	sveltos) echo github.com/projectsveltos/addon-controller ;;
+	flux) echo github.com/fluxcd/helm-controller ;;
 	esac
+}
+
+# definitions FOLDER: the kinds that a program serves, out of its modules. Flux' sources are kinds
+# of the plane's own: helm-controller's folder is another one.
+definitions() {
+	case $1 in
+	sveltos) to=sveltos modules="github.com/projectsveltos/addon-controller github.com/projectsveltos/libsveltos" ;;
+	flux) to=helm-controller modules=github.com/fluxcd/helm-controller ;;
+	*) return 0 ;;
+	esac
+	mkdir -p "bin/share/crds/$to"
+	for m in $modules; do
+		from=$(cd "engines/$1" && go list -m -f '{{.Dir}}' "$m")
+		install -m 0644 "$from"/config/crd/bases/*.yaml "bin/share/crds/$to/"
+	done
 }
 
 # build FOLDER OUT PACKAGE TAGS
@@ -59,6 +78,7 @@ echo "$list" | grep . | while read -r name folder dest package tags; do
 	n=$((n + 1))
 	[ $# = 0 ] || case " $* " in *" $name "*) ;; *) continue ;; esac
 	out=bin/$dest/$(basename "$package")
+	[ "$(basename "$package")" != cmd ] || out=bin/$dest/$name
 	if [ -e "$out" ] && [ -z "$(find "engines/$folder" -type f -newer "$out")" ]; then
 		echo "[$n/$total] $name is up to date"
 		continue
@@ -71,4 +91,5 @@ echo "$list" | grep . | while read -r name folder dest package tags; do
 		[ "$name" = runc ] || exit 1
 		echo "[$n/$total] $name could not be built: install libseccomp-dev, or have runc in PATH" >&2
 	fi
+	definitions "$folder"
 done

@@ -30,19 +30,13 @@ func (w world) clusterDeployment() rules[kcm.ClusterDeployment, *kcm.ClusterDepl
 			if err != nil {
 				return nil, err
 			}
-			return admission.ValidateClusterDeployment(d, old, refs), nil
-		},
-		warnings: func(ctx context.Context, d, old *kcm.ClusterDeployment) ([]string, error) {
-			if old == nil || old.Spec.Template == d.Spec.Template {
-				return nil, nil
+			errs := admission.ValidateClusterDeployment(d, old, refs)
+			if len(errs) > 0 || d.DeletionTimestamp != nil {
+				return errs, nil
 			}
-			template, err := get[kcm.ClusterTemplate](ctx, w, in(d.Namespace, d.Spec.Template))
-			if err != nil {
-				return nil, err
-			}
-			was, err := get[kcm.ClusterTemplate](ctx, w, in(d.Namespace, old.Spec.Template))
-			return admission.ClusterDeploymentWarnings(old, template, was), err
+			return w.engines(ctx, d.Namespace, d.Spec.ServiceSpec, oldServices(old))
 		},
+		warnings: w.clusterWarnings,
 		deletion: func(ctx context.Context, d *kcm.ClusterDeployment) (field.ErrorList, error) {
 			var regions kcm.RegionList
 			if err := w.list(ctx, &regions); err != nil {
@@ -51,6 +45,37 @@ func (w world) clusterDeployment() rules[kcm.ClusterDeployment, *kcm.ClusterDepl
 			return admission.ValidateClusterDeploymentDeletion(d, regions.Items), nil
 		},
 	}
+}
+
+func (w world) clusterWarnings(ctx context.Context, d, old *kcm.ClusterDeployment) ([]string, error) {
+	if d.DeletionTimestamp != nil {
+		return nil, nil
+	}
+	var out []string
+	if changed(d.Spec.ServiceSpec, oldServices(old)) {
+		refs, err := w.serviceRefs(ctx, d.Namespace, d.Spec.ServiceSpec)
+		if err != nil {
+			return nil, err
+		}
+		out = admission.ServiceWarnings(d.Spec.ServiceSpec, refs)
+	}
+	if old == nil || old.Spec.Template == d.Spec.Template {
+		return out, nil
+	}
+	template, err := get[kcm.ClusterTemplate](ctx, w, in(d.Namespace, d.Spec.Template))
+	if err != nil {
+		return nil, err
+	}
+	was, err := get[kcm.ClusterTemplate](ctx, w, in(d.Namespace, old.Spec.Template))
+	return append(admission.ClusterDeploymentWarnings(old, template, was), out...), err
+}
+
+// oldServices is the service spec of an object as it was; nil for a new one.
+func oldServices(old *kcm.ClusterDeployment) *kcm.ServiceSpec {
+	if old == nil {
+		return nil
+	}
+	return &old.Spec.ServiceSpec
 }
 
 func (w world) clusterRefs(ctx context.Context, d, old *kcm.ClusterDeployment) (admission.ClusterDeploymentRefs, error) {
@@ -80,8 +105,16 @@ func (w world) clusterRefs(ctx context.Context, d, old *kcm.ClusterDeployment) (
 			return refs, err
 		}
 	}
-	if refs.Services, err = w.serviceRefs(ctx, d.Namespace, d.Spec.ServiceSpec.Services); err != nil {
+	if refs.Services, err = w.serviceRefs(ctx, d.Namespace, d.Spec.ServiceSpec); err != nil {
 		return refs, err
+	}
+	if admission.MovesAlongChain(d.Spec.ServiceSpec, oldServices(old)) {
+		refs.Services.Running, err = w.running(ctx, d.Namespace, func(s *kcm.ServiceSet) bool {
+			return s.Spec.Cluster == d.Name && s.Spec.MultiClusterService == "" && s.Spec.NamespacedMultiClusterService == ""
+		})
+		if err != nil {
+			return refs, err
+		}
 	}
 	return refs, w.clusterDocuments(ctx, d, &refs)
 }
@@ -119,31 +152,6 @@ func (w world) acceptedIdentities(ctx context.Context) (map[string][]string, err
 		out[provider] = append(out[provider], p.Spec.ClusterIdentityKinds...)
 	}
 	return out, nil
-}
-
-func (w world) serviceRefs(ctx context.Context, namespace string, services []kcm.Service) (admission.ServiceRefs, error) {
-	refs := admission.ServiceRefs{
-		Namespace: namespace,
-		Templates: map[string]*kcm.ServiceTemplate{},
-		Chains:    map[string]*kcm.ServiceTemplateChain{},
-	}
-	for _, s := range services {
-		t, err := get[kcm.ServiceTemplate](ctx, w, in(namespace, s.Template))
-		if err != nil {
-			return refs, err
-		}
-		if t != nil {
-			refs.Templates[s.Template] = t
-		}
-		c, err := get[kcm.ServiceTemplateChain](ctx, w, in(namespace, s.TemplateChain))
-		if err != nil {
-			return refs, err
-		}
-		if c != nil {
-			refs.Chains[s.TemplateChain] = c
-		}
-	}
-	return refs, nil
 }
 
 func (w world) credential() rules[kcm.Credential, *kcm.Credential] {

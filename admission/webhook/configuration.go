@@ -6,8 +6,6 @@ import (
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-
-	kcm "portico.dev/portico/api/kcm/v1beta1"
 )
 
 // timeout bounds one question of the API server. Rules read from a cache, so seconds are
@@ -21,7 +19,8 @@ func MutatePath(kind string) string { return path("mutate", kind) }
 func ValidatePath(kind string) string { return path("validate", kind) }
 
 func path(what, kind string) string {
-	return "/" + what + "-" + strings.ReplaceAll(kcm.GroupVersion.Group, ".", "-") + "-" + kcm.GroupVersion.Version + "-" + strings.ToLower(kind)
+	gv := versionOf(kind)
+	return "/" + what + "-" + strings.ReplaceAll(gv.Group, ".", "-") + "-" + gv.Version + "-" + strings.ToLower(kind)
 }
 
 // Configurations returns the objects that tell an API server to ask the handlers. Their names
@@ -49,7 +48,7 @@ func mutatingWebhook(k served, client admissionregistrationv1.WebhookClientConfi
 	fail, equivalent, none := settings()
 	seconds := timeout
 	return admissionregistrationv1.MutatingWebhook{
-		Name:                    "mutation." + strings.ToLower(k.kind) + "." + kcm.GroupVersion.Group,
+		Name:                    "mutation." + strings.ToLower(k.kind) + "." + versionOf(k.kind).Group,
 		ClientConfig:            client,
 		Rules:                   rulesFor(k, admissionregistrationv1.Create, admissionregistrationv1.Update),
 		FailurePolicy:           &fail,
@@ -68,7 +67,7 @@ func validatingWebhook(k served, client admissionregistrationv1.WebhookClientCon
 		operations = append(operations, admissionregistrationv1.Delete)
 	}
 	return admissionregistrationv1.ValidatingWebhook{
-		Name:                    "validation." + strings.ToLower(k.kind) + "." + kcm.GroupVersion.Group,
+		Name:                    "validation." + strings.ToLower(k.kind) + "." + versionOf(k.kind).Group,
 		ClientConfig:            client,
 		Rules:                   rulesFor(k, operations...),
 		FailurePolicy:           &fail,
@@ -84,12 +83,12 @@ func settings() (admissionregistrationv1.FailurePolicyType, admissionregistratio
 }
 
 func rulesFor(k served, operations ...admissionregistrationv1.OperationType) []admissionregistrationv1.RuleWithOperations {
-	scope := admissionregistrationv1.AllScopes
+	scope, gv := admissionregistrationv1.AllScopes, versionOf(k.kind)
 	return []admissionregistrationv1.RuleWithOperations{{
 		Operations: operations,
 		Rule: admissionregistrationv1.Rule{
-			APIGroups:   []string{kcm.GroupVersion.Group},
-			APIVersions: []string{kcm.GroupVersion.Version},
+			APIGroups:   []string{gv.Group},
+			APIVersions: []string{gv.Version},
 			Resources:   []string{k.plural},
 			Scope:       &scope,
 		},

@@ -2,7 +2,7 @@
 // has to know of other objects, call the rule, and answer the API server; and the objects that
 // tell an API server to ask them.
 //
-//	reads   the kinds of k0rdent.mirantis.com, Secrets of regions, the served kinds
+//	reads   the kinds of k0rdent.mirantis.com and state.portico.dev, Secrets of regions, the served kinds
 //	writes  nothing; it hands WebhookConfigurations to who applies them
 //	never   decides anything: rules are pure and live in package admission
 //

@@ -13,8 +13,6 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
-
-	kcm "portico.dev/portico/api/kcm/v1beta1"
 )
 
 // object is a pointer to T that is an API object.
@@ -130,13 +128,13 @@ func (h handler[T, P]) answer(req admission.Request, errs field.ErrorList) admis
 	if len(errs) == 0 {
 		return admission.Allowed("")
 	}
-	gk := kcm.GroupVersion.WithKind(h.kind).GroupKind()
+	gv := versionOf(h.kind)
 	var status metav1.Status
 	if req.Operation == admissionv1.Delete {
-		resource := kcm.GroupVersion.WithResource(req.Resource.Resource).GroupResource()
+		resource := gv.WithResource(req.Resource.Resource).GroupResource()
 		status = apierrors.NewForbidden(resource, req.Name, errs.ToAggregate()).Status()
 	} else {
-		status = apierrors.NewInvalid(gk, req.Name, errs).Status()
+		status = apierrors.NewInvalid(gv.WithKind(h.kind).GroupKind(), req.Name, errs).Status()
 	}
 	return admission.Response{AdmissionResponse: admissionv1.AdmissionResponse{Allowed: false, Result: &status}}
 }

@@ -258,22 +258,3 @@ func (w world) managementBackup() rules[kcm.ManagementBackup, *kcm.ManagementBac
 		},
 	}
 }
-
-func (w world) multiClusterService() rules[kcm.MultiClusterService, *kcm.MultiClusterService] {
-	return rules[kcm.MultiClusterService, *kcm.MultiClusterService]{
-		validate: func(ctx context.Context, m, old *kcm.MultiClusterService) (field.ErrorList, error) {
-			var all kcm.MultiClusterServiceList
-			if err := w.list(ctx, &all); err != nil {
-				return nil, err
-			}
-			return admission.ValidateMultiClusterService(m, old, all.Items), nil
-		},
-		deletion: func(ctx context.Context, m *kcm.MultiClusterService) (field.ErrorList, error) {
-			var all kcm.MultiClusterServiceList
-			if err := w.list(ctx, &all); err != nil {
-				return nil, err
-			}
-			return admission.ValidateMultiClusterServiceDeletion(m, all.Items), nil
-		},
-	}
-}

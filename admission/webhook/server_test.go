@@ -3,8 +3,10 @@ package webhook_test
 import (
 	"context"
 	"encoding/pem"
+	"errors"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,11 +15,13 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"portico.dev/portico/admission/webhook"
 	kcm "portico.dev/portico/api/kcm/v1beta1"
+	statev1 "portico.dev/portico/api/state/v1alpha1"
 	"portico.dev/portico/kube/kubetest"
 )
 
@@ -68,6 +72,91 @@ func TestServer(t *testing.T) {
 	must(t, "nobody uses the template any more", kube.Delete(ctx, template))
 }
 
+// TestStateServer follows the kinds of the state pillar through a real API server: what is
+// wrong is refused with the field and the next step, what merely comes later is not.
+func TestStateServer(t *testing.T) {
+	cluster := kubetest.Start(t, "deploy/crds")
+	ns := cluster.Namespace(t)
+	kube := serve(t, cluster)
+
+	for _, name := range []string{"web-1", "web-2", "web-3"} {
+		template := &kcm.ServiceTemplate{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: ns}}
+		template.Spec.Helm = &kcm.HelmSpec{ChartSpec: &kcm.HelmChartSpec{Chart: "web"}}
+		must(t, "a template", kube.Create(t.Context(), template))
+	}
+	chain := &kcm.ServiceTemplateChain{ObjectMeta: metav1.ObjectMeta{Name: "web", Namespace: ns}}
+	chain.Spec.SupportedTemplates = []kcm.SupportedTemplate{{Name: "web-1", AvailableUpgrades: []kcm.AvailableUpgrade{{Name: "web-2"}}}, {Name: "web-2"}, {Name: "web-3"}}
+	must(t, "a chain", kube.Create(t.Context(), chain))
+
+	m := &statev1.NamespacedMultiClusterService{ObjectMeta: metav1.ObjectMeta{Name: "web", Namespace: ns}}
+	m.Spec.ServiceSpec.Services = []kcm.Service{{Name: "web", Template: "web-1", TemplateChain: "web", DependsOn: []kcm.ServiceDependsOn{{Name: "db"}}}}
+	refuses(t, "nobody has the dependency", "spec.serviceSpec.services[0].dependsOn[0]", kube.Create(t.Context(), m.DeepCopy()))
+	m.Spec.ServiceSpec.Services[0].DependsOn = nil
+	must(t, "nothing is wrong", kube.Create(t.Context(), m))
+
+	change := func(to func(*statev1.NamespacedMultiClusterService)) error {
+		c := m.DeepCopy()
+		to(c)
+		return kube.Update(t.Context(), c, client.DryRunAll)
+	}
+	refuses(t, "no step leads there", "use one of web-2", change(func(c *statev1.NamespacedMultiClusterService) { c.Spec.ServiceSpec.Services[0].Template = "web-3" }))
+	must(t, "a step leads there", change(func(c *statev1.NamespacedMultiClusterService) { c.Spec.ServiceSpec.Services[0].Template = "web-2" }))
+	refuses(t, "the management cluster is not the team's", "selfManagement", change(func(c *statev1.NamespacedMultiClusterService) { c.Spec.ServiceSpec.Provider.SelfManagement = true }))
+	refuses(t, "the engine cannot do it, and has a name", "engine lame installs charts alone, not template plain of namespace "+ns, change(func(c *statev1.NamespacedMultiClusterService) {
+		c.Spec.ServiceSpec.Services = append(c.Spec.ServiceSpec.Services, kcm.Service{Name: "plain", Template: "plain"})
+	}))
+	set := &kcm.ServiceSet{ObjectMeta: metav1.ObjectMeta{Name: "late", Namespace: ns}}
+	set.Spec.Provider.Name = "mine"
+	set.Spec.Services = []kcm.ServiceWithValues{{Name: "web", Namespace: "default", Template: "web-3"}}
+	must(t, "a ServiceSet", kube.Create(t.Context(), set))
+	stateDeletions(t, kube, ns)
+	rollouts(t, kube, ns)
+}
+
+// stateDeletions deletes what is in use.
+func stateDeletions(t *testing.T, kube client.Client, ns string) {
+	t.Helper()
+	for name, user := range map[string]string{"web-1": "NamespacedMultiClusterService " + ns + "/web", "web-3": "ServiceSet " + ns + "/late"} {
+		err := kube.Delete(t.Context(), &kcm.ServiceTemplate{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: ns}})
+		if !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), user) {
+			t.Errorf("%s uses %s, but: %v", user, name, err)
+		}
+	}
+	if err := kube.Delete(t.Context(), &kcm.ServiceTemplateChain{ObjectMeta: metav1.ObjectMeta{Name: "web", Namespace: ns}}); !apierrors.IsForbidden(err) {
+		t.Errorf("the chain is in use, but: %v", err)
+	}
+	provider := &kcm.StateManagementProvider{ObjectMeta: metav1.ObjectMeta{Name: "mine"}}
+	provider.Spec.Selector = &metav1.LabelSelector{MatchLabels: map[string]string{"a": "b"}}
+	provider.Spec.Adapter = kcm.ResourceReference{APIVersion: "apps/v1", Kind: "Deployment", Name: "a", Namespace: "b", ReadinessRule: "nonsense"}
+	provider.Spec.Provisioner, provider.Spec.ProvisionerCRDs = []kcm.ResourceReference{}, []kcm.ProvisionerCRD{}
+	refuses(t, "the rule does not compile", "undeclared reference", kube.Create(t.Context(), provider.DeepCopy()))
+	provider.Spec.Adapter.ReadinessRule = "true"
+	must(t, "nothing is wrong", kube.Create(t.Context(), provider))
+	if err := kube.Delete(t.Context(), provider); !apierrors.IsForbidden(err) {
+		t.Errorf("a ServiceSet names the provider, but: %v", err)
+	}
+	must(t, "nobody waits for it", kube.Delete(t.Context(), &statev1.NamespacedMultiClusterService{ObjectMeta: metav1.ObjectMeta{Name: "web", Namespace: ns}}))
+	must(t, "nobody uses the template any more", kube.Delete(t.Context(), &kcm.ServiceTemplate{ObjectMeta: metav1.ObjectMeta{Name: "web-1", Namespace: ns}}))
+}
+
+// rollouts makes a Rollout that makes no sense, and one that does.
+func rollouts(t *testing.T, kube client.Client, ns string) {
+	t.Helper()
+	r := &statev1.Rollout{ObjectMeta: metav1.ObjectMeta{Name: "waves", Namespace: ns}}
+	r.Spec.Subject = statev1.RolloutSubject{Kind: statev1.SubjectMultiClusterService, Name: "base"}
+	r.Spec.Waves = []statev1.Wave{{Name: "all"}}
+	refuses(t, "a MultiClusterService is the platform's", "spec.subject.kind", kube.Create(t.Context(), r.DeepCopy()))
+	r.Spec.Subject.Kind = statev1.SubjectNamespaced
+	must(t, "its subject may come later", kube.Create(t.Context(), r))
+}
+
+func refuses(t *testing.T, why, words string, err error) {
+	t.Helper()
+	if !apierrors.IsInvalid(err) || !strings.Contains(err.Error(), words) {
+		t.Errorf("%s, so it is refused with %q, but: %v", why, words, err)
+	}
+}
+
 // appears sets what was left out and must not change: the rules of the schema let it pass.
 func appears(t *testing.T, kube client.Client, credential *kcm.Credential, d *kcm.ClusterDeployment) {
 	t.Helper()
@@ -87,13 +176,13 @@ func appears(t *testing.T, kube client.Client, credential *kcm.Credential, d *kc
 func serve(t *testing.T, cluster *kubetest.Cluster) client.Client {
 	t.Helper()
 	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{kcm.AddToScheme, corev1.AddToScheme, admissionregistrationv1.AddToScheme} {
+	for _, add := range []func(*runtime.Scheme) error{kcm.AddToScheme, statev1.AddToScheme, corev1.AddToScheme, admissionregistrationv1.AddToScheme} {
 		must(t, "registering types", add(scheme))
 	}
 	kube, err := client.New(cluster.Config, client.Options{Scheme: scheme})
 	must(t, "making a client", err)
 	handlers := http.NewServeMux()
-	webhook.Register(mux{handlers}, webhook.Options{Reader: kube, Mapper: kube.RESTMapper(), Scheme: scheme, SystemNamespace: kcm.DefaultSystemNamespace})
+	webhook.Register(mux{handlers}, webhook.Options{Reader: kube, Mapper: kube.RESTMapper(), Scheme: scheme, SystemNamespace: kcm.DefaultSystemNamespace, Engines: noPlain, CompileRule: noEmpty})
 	server := httptest.NewTLSServer(handlers)
 	t.Cleanup(server.Close)
 	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
@@ -115,6 +204,24 @@ func serve(t *testing.T, cluster *kubetest.Cluster) client.Client {
 	})
 	must(t, "waiting for the API server to ask", err)
 	return kube
+}
+
+// noPlain is an engine that cannot do everything.
+func noPlain(_ context.Context, namespace string, spec kcm.ServiceSpec) (field.ErrorList, error) {
+	var errs field.ErrorList
+	for i, s := range spec.Services {
+		if s.Template == "plain" {
+			errs = append(errs, field.Forbidden(field.NewPath("spec", "serviceSpec", "services").Index(i).Child("template"), "the engine lame installs charts alone, not template plain of namespace "+namespace))
+		}
+	}
+	return errs, nil
+}
+
+func noEmpty(rule string) error {
+	if rule == "nonsense" {
+		return errors.New("undeclared reference")
+	}
+	return nil
 }
 
 func must(t *testing.T, why string, err error) {

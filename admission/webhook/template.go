@@ -2,7 +2,6 @@ package webhook
 
 import (
 	"context"
-	"slices"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
@@ -28,47 +27,6 @@ func (w world) clusterTemplate() rules[kcm.ClusterTemplate, *kcm.ClusterTemplate
 			return admission.ValidateTemplateDeletion(append(users, chains...)), err
 		},
 	}
-}
-
-func (w world) serviceTemplate() rules[kcm.ServiceTemplate, *kcm.ServiceTemplate] {
-	return rules[kcm.ServiceTemplate, *kcm.ServiceTemplate]{
-		defaults: func(_ context.Context, t, _ *kcm.ServiceTemplate) error {
-			admission.DefaultHelmSpec(t.GetHelmSpec())
-			return nil
-		},
-		validate: func(_ context.Context, t, old *kcm.ServiceTemplate) (field.ErrorList, error) {
-			return admission.ValidateServiceTemplate(t, old), nil
-		},
-		deletion: func(ctx context.Context, t *kcm.ServiceTemplate) (field.ErrorList, error) {
-			users, err := w.serviceUsers(ctx, t.Namespace, func(s kcm.Service) bool { return s.Template == t.Name })
-			if err != nil {
-				return nil, err
-			}
-			chains, err := owners[kcm.ServiceTemplateChain](ctx, w, t, kcm.ServiceTemplateChainKind)
-			return admission.ValidateTemplateDeletion(append(users, chains...)), err
-		},
-	}
-}
-
-// serviceUsers are who has a service that a question is answered yes for: clusters of the
-// namespace, and MultiClusterServices, whose templates are in the system namespace.
-func (w world) serviceUsers(ctx context.Context, namespace string, ask func(kcm.Service) bool) ([]string, error) {
-	users, err := w.clusters(ctx, namespace, func(d *kcm.ClusterDeployment) bool {
-		return slices.ContainsFunc(d.Spec.ServiceSpec.Services, ask)
-	})
-	if err != nil || namespace != w.SystemNamespace {
-		return users, err
-	}
-	var all kcm.MultiClusterServiceList
-	if err := w.list(ctx, &all); err != nil {
-		return nil, err
-	}
-	for _, m := range all.Items {
-		if slices.ContainsFunc(m.Spec.ServiceSpec.Services, ask) {
-			users = append(users, kcm.MultiClusterServiceKind+" "+m.Name)
-		}
-	}
-	return users, nil
 }
 
 func (w world) providerTemplate() rules[kcm.ProviderTemplate, *kcm.ProviderTemplate] {
@@ -111,18 +69,8 @@ func (w world) clusterTemplateChain() rules[kcm.ClusterTemplateChain, *kcm.Clust
 			refs, err := chainRefs[kcm.ClusterTemplate](ctx, w, c.Namespace, c.Spec.SupportedTemplates)
 			return admission.ValidateClusterTemplateChain(c, old, refs), err
 		},
-	}
-}
-
-func (w world) serviceTemplateChain() rules[kcm.ServiceTemplateChain, *kcm.ServiceTemplateChain] {
-	return rules[kcm.ServiceTemplateChain, *kcm.ServiceTemplateChain]{
-		validate: func(ctx context.Context, c, old *kcm.ServiceTemplateChain) (field.ErrorList, error) {
-			refs, err := chainRefs[kcm.ServiceTemplate](ctx, w, c.Namespace, c.Spec.SupportedTemplates)
-			return admission.ValidateServiceTemplateChain(c, old, refs), err
-		},
-		deletion: func(ctx context.Context, c *kcm.ServiceTemplateChain) (field.ErrorList, error) {
-			users, err := w.serviceUsers(ctx, c.Namespace, func(s kcm.Service) bool { return s.TemplateChain == c.Name })
-			return admission.ValidateChainDeletion(users), err
+		warnings: func(_ context.Context, c, _ *kcm.ClusterTemplateChain) ([]string, error) {
+			return admission.ChainWarnings(&c.Spec), nil
 		},
 	}
 }

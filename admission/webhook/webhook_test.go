@@ -2,6 +2,7 @@ package webhook_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
@@ -16,12 +17,14 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/yaml"
 
 	"portico.dev/portico/admission/webhook"
 	kcm "portico.dev/portico/api/kcm/v1beta1"
+	statev1 "portico.dev/portico/api/state/v1alpha1"
 )
 
 // ask sends one request as an API server does and returns the answer. The handlers know the
@@ -35,7 +38,7 @@ func ask(t *testing.T, stored []client.Object, path string, req *admissionv1.Adm
 func newScheme(t *testing.T) *runtime.Scheme {
 	t.Helper()
 	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{kcm.AddToScheme, corev1.AddToScheme} {
+	for _, add := range []func(*runtime.Scheme) error{kcm.AddToScheme, statev1.AddToScheme, corev1.AddToScheme} {
 		if err := add(scheme); err != nil {
 			t.Fatal(err)
 		}
@@ -245,7 +248,7 @@ func TestConfigurations(t *testing.T) {
 	if mutating.Name != "portico-mutating-webhook-configuration" || len(mutating.Webhooks) != 5 {
 		t.Errorf("mutating configuration %s has %d webhooks", mutating.Name, len(mutating.Webhooks))
 	}
-	if validating.Name != "portico-validating-webhook-configuration" || len(validating.Webhooks) != 16 {
+	if validating.Name != "portico-validating-webhook-configuration" || len(validating.Webhooks) != 19 {
 		t.Errorf("validating configuration %s has %d webhooks", validating.Name, len(validating.Webhooks))
 	}
 	if got, want := validating.Webhooks[3].Name, "validation.clusterdeployment.k0rdent.mirantis.com"; got != want {
@@ -254,8 +257,51 @@ func TestConfigurations(t *testing.T) {
 	if got, want := webhook.ValidatePath(kcm.ClusterDeploymentKind), "/validate-k0rdent-mirantis-com-v1beta1-clusterdeployment"; got != want {
 		t.Errorf("path is %s, want %s", got, want)
 	}
+	if got, want := webhook.ValidatePath(statev1.RolloutKind), "/validate-state-portico-dev-v1alpha1-rollout"; got != want {
+		t.Errorf("path is %s, want %s", got, want)
+	}
 }
 
 type recorder map[string]bool
 
 func (r recorder) Register(path string, _ http.Handler) { r[path] = true }
+
+func TestEngines(t *testing.T) {
+	scheme := newScheme(t)
+	const text = "metadata: {name: x, namespace: team}\nspec: {serviceSpec: {services: [{name: web, namespace: default, template: web-1}]}}"
+	tests := []struct {
+		name, why, kind, text, old string
+		asked                      []string // the namespaces of the templates
+	}{
+		{"Cluster", "What an engine cannot do is refused when it is written.", kcm.ClusterDeploymentKind, strings.Replace(clusterText, "credential: local", "credential: local, serviceSpec: {services: [{name: web, template: web-1}]}", 1), "", []string{"team"}},
+		{"ClusterWithout", "There is nothing to ask about.", kcm.ClusterDeploymentKind, clusterText, "", nil},
+		{"Platform", "Its templates are in the system namespace.", kcm.MultiClusterServiceKind, text, "", []string{"kcm-system"}},
+		{"Team", "Its templates are its own.", statev1.NamespacedMultiClusterServiceKind, text, "", []string{"team"}},
+		{"Changed", "A change is as good as new.", kcm.MultiClusterServiceKind, text, strings.Replace(text, "web-1", "web-0", 1), []string{"kcm-system"}},
+		{"SomethingElse", "What was accepted before stays accepted.", kcm.MultiClusterServiceKind, strings.Replace(text, "spec: {", "spec: {dependsOn: [a], ", 1), text, nil},
+		{"Wrong", "What is wrong by itself need not be asked.", kcm.MultiClusterServiceKind, strings.Replace(text, "name: web", "name: WEB", 1), "", nil},
+	}
+	for _, tc := range tests {
+		t.Run(tc.name, func(t *testing.T) {
+			var asked []string
+			service := &kcm.ServiceTemplate{ObjectMeta: metav1.ObjectMeta{Name: "web-1", Namespace: "team"}}
+			credential := &kcm.Credential{ObjectMeta: metav1.ObjectMeta{Name: "local", Namespace: "team"}}
+			credential.Spec.IdentityRef = &kcm.ObjectReference{Kind: "Secret"}
+			options := webhook.Options{Reader: holding(scheme, template(), service, credential), Scheme: scheme, Engines: func(_ context.Context, namespace string, _ kcm.ServiceSpec) (field.ErrorList, error) {
+				asked = append(asked, namespace)
+				return field.ErrorList{field.Forbidden(field.NewPath("spec", "serviceSpec", "reload"), "the engine lame cannot do this")}, nil
+			}}
+			req := &admissionv1.AdmissionRequest{Operation: admissionv1.Create, Namespace: "team", Object: raw(t, tc.text)}
+			if tc.old != "" {
+				req.Operation, req.OldObject = admissionv1.Update, raw(t, tc.old)
+			}
+			answer := send(t, options, webhook.ValidatePath(tc.kind), req)
+			if diff := cmp.Diff(tc.asked, asked); diff != "" {
+				t.Errorf("%s (-want +got)\n%s", tc.why, diff)
+			}
+			if len(asked) > 0 && (answer.Allowed || !strings.Contains(answer.Result.Message, "the engine lame cannot do this")) {
+				t.Errorf("the engine refuses, but: %v", answer.Result)
+			}
+		})
+	}
+}

@@ -31,12 +31,14 @@ var (
 	ClusterAPI  = Program{Name: "cluster-api", Serves: true}
 	Controllers = Program{Name: "controllers", Serves: true}
 	Registry    = Program{Name: "registry", Serves: true}
+	// Services installs services on the management cluster itself.
+	Services = Program{Name: "services"}
 	// Admin is the person at the keyboard; its group may do everything.
 	Admin = Program{Name: "admin"}
 )
 
 // All are the programs of the plane.
-func All() []Program { return []Program{ClusterAPI, Controllers, Registry, Admin} }
+func All() []Program { return []Program{ClusterAPI, Controllers, Registry, Services, Admin} }
 
 // User is the program's name in the eyes of the API server.
 func (p Program) User() string { return "portico:" + p.Name }

@@ -25,5 +25,8 @@ func kinds() meta.RESTMapper {
 	} {
 		m.Add(k, meta.RESTScopeRoot)
 	}
+	for _, kind := range []string{"Role", "RoleBinding"} {
+		m.Add(schema.GroupVersionKind{Group: "rbac.authorization.k8s.io", Version: "v1", Kind: kind}, meta.RESTScopeNamespace)
+	}
 	return m
 }

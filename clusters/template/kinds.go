@@ -76,6 +76,8 @@ func judgeProvider(t Template, chart Chart) (err error) {
 type origin struct {
 	kind string
 	key  types.NamespacedName
+	// path is where in the source a chart is.
+	path string
 	// made says that the object is made for this template, and as what.
 	made any
 }
@@ -114,16 +116,16 @@ func originOfSource(src kcm.SourceSpec, own types.NamespacedName) (origin, error
 		if ref.Kind != "ConfigMap" && ref.Kind != "Secret" {
 			key.Namespace = cmp.Or(ref.Namespace, own.Namespace)
 		}
-		return origin{kind: ref.Kind, key: key}, nil
+		return origin{kind: ref.Kind, key: key, path: src.Path}, nil
 	}
 	switch remote := src.RemoteSourceSpec; {
 	case remote == nil:
 	case remote.Git != nil:
-		return origin{kind: "GitRepository", key: own, made: remote.Git}, nil
+		return origin{kind: "GitRepository", key: own, path: src.Path, made: remote.Git}, nil
 	case remote.Bucket != nil:
-		return origin{kind: "Bucket", key: own, made: remote.Bucket}, nil
+		return origin{kind: "Bucket", key: own, path: src.Path, made: remote.Bucket}, nil
 	case remote.OCI != nil:
-		return origin{kind: "OCIRepository", key: own, made: remote.OCI}, nil
+		return origin{kind: "OCIRepository", key: own, path: src.Path, made: remote.OCI}, nil
 	}
 	return origin{}, fmt.Errorf("%w: the source is neither a localSourceRef nor a remoteSourceSpec with git, bucket or oci", fleet.ErrInvalid)
 }

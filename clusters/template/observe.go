@@ -16,6 +16,7 @@ import (
 
 	"portico.dev/portico/fleet"
 	"portico.dev/portico/kube/control"
+	"portico.dev/portico/kube/helm"
 )
 
 // sourceGroup is where Flux's source kinds live.
@@ -65,10 +66,7 @@ func (c *controller) observe(ctx context.Context, t Template) (Observed, error) 
 	if t.GetHelmSpec() == nil || saw.Source == nil || saw.Source.Plain || !saw.Source.usable() {
 		return saw, nil
 	}
-	if saw.Origin.kind != "HelmChart" {
-		return saw, nil // a chart in a folder of a source: the engine reads it where it is installed
-	}
-	chart, err := c.chart(ctx, saw.Source.Artifact)
+	chart, err := c.chart(ctx, saw.Origin, saw.Source.Artifact)
 	if err != nil {
 		if _, known := fleet.NextOf(err); !known {
 			return saw, err
@@ -123,10 +121,16 @@ func (c *controller) plainSource(ctx context.Context, from origin) (*Source, err
 	return &Source{Plain: true, Current: true}, nil
 }
 
-func (c *controller) chart(ctx context.Context, artifact *meta.Artifact) (*Chart, error) {
-	chart, err := c.deps.Charts.Get(ctx, artifact.Digest, func(ctx context.Context) ([]byte, error) {
-		return c.deps.Artifacts.Open(ctx, artifact)
-	})
+// chart reads the chart that a HelmChart has fetched, or one in a folder of another source.
+func (c *controller) chart(ctx context.Context, from origin, artifact *meta.Artifact) (*Chart, error) {
+	fetch := func(ctx context.Context) ([]byte, error) { return c.deps.Artifacts.Open(ctx, artifact) }
+	var chart *helm.Chart
+	var err error
+	if from.kind == "HelmChart" {
+		chart, err = c.deps.Charts.Get(ctx, artifact.Digest, fetch)
+	} else {
+		chart, err = c.deps.Charts.In(ctx, artifact.Digest, from.path, fetch)
+	}
 	if err != nil {
 		return nil, err
 	}

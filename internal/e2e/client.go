@@ -16,6 +16,7 @@ import (
 	kof "portico.dev/portico/api/kof/v1beta1"
 	controlplanev1 "portico.dev/portico/api/local/controlplane/v1alpha1"
 	infrav1 "portico.dev/portico/api/local/infrastructure/v1alpha1"
+	statev1 "portico.dev/portico/api/state/v1alpha1"
 	sveltosv1 "portico.dev/portico/api/sveltos/v1beta1"
 )
 
@@ -25,7 +26,7 @@ func NewScheme() (*runtime.Scheme, error) {
 	var errs []error
 	for _, add := range []func(*runtime.Scheme) error{
 		clientgoscheme.AddToScheme, clusterv1.AddToScheme, sourcev1.AddToScheme,
-		kcm.AddToScheme, kof.AddToScheme, infrav1.AddToScheme, controlplanev1.AddToScheme, sveltosv1.AddToScheme,
+		kcm.AddToScheme, kof.AddToScheme, infrav1.AddToScheme, controlplanev1.AddToScheme, sveltosv1.AddToScheme, statev1.AddToScheme,
 	} {
 		errs = append(errs, add(s))
 	}

@@ -16,8 +16,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
-	"portico.dev/portico/fleet"
 )
 
 // tools are what one action works with.
@@ -57,13 +55,19 @@ func (r *Releases) act(ctx context.Context, want Wanted, p plan, records []recor
 		}
 		return t.client.remove(ctx, want.key(), left)
 	}
+	t.store.before = func(next *release.Release) error { return t.keepCRDs(ctx, next, want) }
 	if err := t.prepare(ctx, want, p.do); err != nil {
 		return nil, err
 	}
+	do := t.install
 	if p.do == upgrade {
-		return t.upgrade(ctx, want, records)
+		do = func(ctx context.Context, want Wanted) (*release.Release, error) { return t.upgrade(ctx, want, records) }
 	}
-	return t.install(ctx, want)
+	last, err := do(ctx, want)
+	if err == nil && t.store.failed != nil {
+		return nil, t.store.failed
+	}
+	return last, err
 }
 
 func (t *tools) prepare(ctx context.Context, want Wanted, do deed) error {
@@ -93,46 +97,6 @@ func (t *tools) createNamespace(ctx context.Context, name string) error {
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{FieldManager: kube.ManagedFieldsManager})
 	if err != nil && !apierrors.IsAlreadyExists(err) {
 		return fmt.Errorf("creating namespace %s: %w", name, err)
-	}
-	return nil
-}
-
-// applyCRDs does what Helm does with the crds folder of a chart, and waits until the
-// kinds are served: Helm without --wait goes on at once and then knows no such kind.
-func (t *tools) applyCRDs(want Wanted, do deed) error {
-	o := want.Options
-	if o.SkipCRDs || (do == upgrade && !o.Upgrade.CRDs) {
-		return nil
-	}
-	var served kube.ResourceList
-	for _, crd := range want.Chart.raw.CRDObjects() {
-		objects, err := appendObjects(nil, crd.Filename, string(crd.File.Data))
-		if err != nil {
-			return fmt.Errorf("reading the chart's CRDs: %w: %w", fleet.ErrInvalid, err)
-		}
-		list, err := t.client.build(objects)
-		if err != nil {
-			return fmt.Errorf("reading the chart's CRDs: %w", err)
-		}
-		for _, info := range list {
-			if do != upgrade && info.Get() == nil {
-				continue
-			}
-			if _, err := t.client.Create(kube.ResourceList{info}, kube.ClientCreateOptionServerSideApply(true, true)); err != nil {
-				return fmt.Errorf("applying CRD %s: %w", info.Name, err)
-			}
-			served.Append(info)
-		}
-	}
-	if len(served) == 0 {
-		return nil
-	}
-	waiter, err := t.client.GetWaiter(kube.StatusWatcherStrategy)
-	if err != nil {
-		return err
-	}
-	if err := waiter.Wait(served, o.timeout()); err != nil {
-		return fmt.Errorf("waiting for the chart's CRDs to be served: %w", err)
 	}
 	return nil
 }
@@ -170,6 +134,7 @@ func (t *tools) install(ctx context.Context, want Wanted) (*release.Release, err
 	in.Replace = true
 	in.SkipCRDs, in.SkipSchemaValidation = true, true
 	in.TakeOwnership = o.Install.TakeOwnership
+	in.PostRenderer, in.PostRenderStrategy = want.patcher()
 	in.DisableHooks = o.DisableHooks || o.Install.DisableHooks
 	in.SubNotes = o.SubNotes
 	in.Description = o.Description
@@ -178,23 +143,29 @@ func (t *tools) install(ctx context.Context, want Wanted) (*release.Release, err
 	in.WaitOptions = []kube.WaitOption{kube.WithWaitContext(ctx)}
 	// The requests end with ctx. Helm's own way to be cancelled would return while the
 	// install goes on in the background.
-	made, err := in.Run(want.Chart.clone(), copyValues(want.Values))
+	made, err := in.Run(want.recorded(), copyValues(want.Values))
 	last, err := outcome(ctx, made, err)
 	if err != nil && o.Atomic && ctx.Err() == nil && last != nil {
-		err = t.undoInstall(last, o, err)
+		err = t.undoInstall(ctx, last, want, err)
 	}
 	return last, err
 }
 
 // undoInstall removes what a failed install has made. Helm would forget the failure, too;
 // its record stays, or the next pass would take the release for one that was never tried.
-func (t *tools) undoInstall(failed *release.Release, o Options, cause error) error {
+func (t *tools) undoInstall(ctx context.Context, failed *release.Release, want Wanted, cause error) error {
+	o := want.Options
 	un := action.NewUninstall(t.config)
 	// Helm would ignore every failure to find the release, not only that there is none.
 	un.KeepHistory, un.DisableHooks, un.IgnoreNotFound = true, o.DisableHooks || o.Install.DisableHooks, false
 	un.WaitStrategy, un.Timeout = kube.HookOnlyStrategy, o.timeout()
 	if _, err := un.Run(failed.Name); err != nil && !errors.Is(err, driver.ErrReleaseNotFound) {
 		return fmt.Errorf("%w; removing what it has made: %w", cause, errors.Join(append(t.client.refusals, err)...))
+	}
+	if ofManifests(failed.Chart) {
+		if err := t.dropCRDs(ctx, want.key(), nil); err != nil {
+			return fmt.Errorf("%w; %w", cause, err)
+		}
 	}
 	failed.SetStatus(rcommon.StatusFailed, failed.Info.Description)
 	if err := t.config.Releases.Update(failed); err != nil {
@@ -216,6 +187,7 @@ func (t *tools) upgrade(ctx context.Context, want Wanted, records []record) (*re
 	up.ResetValues = !up.ReuseValues && !up.ResetThenReuseValues
 	up.SkipCRDs, up.SkipSchemaValidation = true, true
 	up.TakeOwnership = o.Upgrade.TakeOwnership
+	up.PostRenderer, up.PostRenderStrategy = want.patcher()
 	up.DisableHooks = o.DisableHooks || o.Upgrade.DisableHooks
 	up.CleanupOnFail, up.RollbackOnFailure = o.Upgrade.CleanupOnFail, o.Atomic
 	up.MaxHistory = o.maxHistory()
@@ -224,7 +196,7 @@ func (t *tools) upgrade(ctx context.Context, want Wanted, records []record) (*re
 	up.Labels = want.recordLabels(customLabels(records))
 	up.WaitStrategy, up.WaitForJobs, up.Timeout = waitStrategy(o), o.WaitForJobs, o.timeout()
 	up.WaitOptions = []kube.WaitOption{kube.WithWaitContext(ctx)}
-	made, err := up.Run(want.Name, want.Chart.clone(), copyValues(want.Values))
+	made, err := up.Run(want.Name, want.recorded(), copyValues(want.Values))
 	return outcome(ctx, made, err)
 }
 

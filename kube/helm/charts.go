@@ -50,6 +50,22 @@ func (c *Charts) Get(ctx context.Context, digest string, fetch func(context.Cont
 	}
 }
 
+// Made returns the chart that make has made for this id before, or makes it now, once for all
+// who wait for it. The id has to stand for all that the chart is made of. A failure is not kept.
+func (c *Charts) Made(ctx context.Context, id string, make func(context.Context) (*Chart, error)) (*Chart, error) {
+	l, first := c.enter("made " + id)
+	if first {
+		chart, err := make(ctx)
+		c.leave(l, chart, err)
+	}
+	select {
+	case <-l.done:
+		return l.chart, l.err
+	case <-ctx.Done():
+		return nil, fmt.Errorf("waiting for chart %s: %w", id, ctx.Err())
+	}
+}
+
 func (c *Charts) enter(digest string) (l *loading, first bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

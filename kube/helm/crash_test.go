@@ -25,6 +25,8 @@ import (
 // crash is the errand of a child process that dies on its way.
 type crash struct {
 	Kubeconfig, Namespace, Values string
+	// Manifests is what to apply instead of the chart.
+	Manifests string
 	// Remove says to remove the release rather than to apply it.
 	Remove bool
 	// At is the number of the writing request at which to die: before it is sent if Before.
@@ -72,12 +74,19 @@ func (c crash) run(config *rest.Config) error {
 	if err != nil {
 		return err
 	}
-	chart, err := Load(pack(new(testing.T), txtar.Parse([]byte(web)).Files))
+	chart, err := c.chart()
 	if err != nil {
 		return err
 	}
 	_, err = releases.Apply(context.Background(), Wanted{Namespace: c.Namespace, Name: "one", Chart: chart, Values: values})
 	return err
+}
+
+func (c crash) chart() (*Chart, error) {
+	if c.Manifests != "" {
+		return FromManifests("app", "v1", []byte(c.Manifests))
+	}
+	return Load(pack(new(testing.T), txtar.Parse([]byte(web)).Files))
 }
 
 // deadly kills its own process at one of its writing requests.

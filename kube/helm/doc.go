@@ -1,14 +1,15 @@
-// Package helm renders, applies, observes and removes Helm releases with the Helm SDK,
+// Package helm renders, applies, observes, mends and removes Helm releases with the Helm SDK,
 // in process.
 //
-//	reads    a chart's archive, values, a cluster's release Secrets and the objects in their manifests
+//	reads    a chart's archive, manifests, values, a cluster's release Secrets and the objects in their manifests
 //	writes   release Secrets (sh.helm.release.v1.*), the objects of a chart, a release's namespace when asked
 //	never    touches a home directory, a repository, the environment; waits by the clock; changes what a user gave it
 //
-// A Chart is loaded once per digest (Charts). Check says whether values suit it, Render
-// what they make of it: both are pure. A Wanted is a release as it shall be, and its
-// Digest identifies that wish. Releases binds all this to one cluster: Apply makes it so,
-// Observe and Health say how it stands, Remove takes it away.
+// A Chart is loaded once per digest (Charts), or made of manifests (FromManifests). Check says
+// whether values suit it, Render what they make of it: both are pure. A Wanted is a release as it
+// shall be, and its Digest identifies that wish. Releases binds all this to one cluster: Apply
+// makes it so, Observe, Health and Drift say how it stands, Mend brings single objects back, and
+// Remove takes it away.
 //
 // What makes a release safe to apply again and again:
 //

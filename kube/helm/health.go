@@ -72,6 +72,9 @@ func problemOf(l liveObject) (Problem, bool) {
 	if l.object == nil {
 		return Problem{Object: l.name, Message: "it was deleted"}, true
 	}
+	if l.object.GetDeletionTimestamp() != nil {
+		return Problem{Object: l.name, Message: ending(l.object)}, true
+	}
 	result, err := status.Compute(l.object)
 	if err != nil {
 		return Problem{Object: l.name, Message: "its status cannot be read: " + err.Error()}, true
@@ -84,6 +87,23 @@ func problemOf(l liveObject) (Problem, bool) {
 		said = append(said, why)
 	}
 	return Problem{Object: l.name, Message: strings.Join(said, ": ")}, true
+}
+
+// ending says what an object waits for that is being deleted.
+func ending(o *unstructured.Unstructured) string {
+	said := []string{"it is being deleted"}
+	conditions, _, _ := unstructured.NestedSlice(o.Object, "status", "conditions")
+	for _, c := range conditions {
+		// What keeps a namespace, it says in its conditions.
+		condition, _ := c.(map[string]any)
+		if message, _ := condition["message"].(string); o.GetKind() == "Namespace" && condition["status"] == "True" && message != "" {
+			said = append(said, message)
+		}
+	}
+	if finalizers := o.GetFinalizers(); len(finalizers) > 0 {
+		said = append(said, "it waits for whoever takes away its finalizers "+strings.Join(finalizers, ", "))
+	}
+	return strings.Join(said, ": ")
 }
 
 // firstReason says why the first of the pods, by name, that has something to say does not run.
@@ -117,7 +137,7 @@ func containerReason(c corev1.ContainerStatus) string {
 // live fetches the objects of a revision. A kind that the cluster does not have any more
 // has no objects.
 func (r *Releases) live(ctx context.Context, of *release.Release) ([]liveObject, error) {
-	objects, err := objectsOf(of)
+	objects, err := appliedBy(of)
 	if err != nil {
 		return nil, err
 	}

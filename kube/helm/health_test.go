@@ -81,6 +81,29 @@ kind: Job
 metadata: {name: j, namespace: ns, creationTimestamp: "2026-01-01T00:01:00Z"}
 status: {conditions: [{type: Failed, status: "True", reason: BackoffLimitExceeded, message: too often}]}`), nil}},
 			[]Problem{{Object: "Job ns/j", Message: "Job Failed. failed: 0/1"}}},
+		{"CRD", "A kind that is not served yet is not there yet.",
+			[]liveObject{{"CustomResourceDefinition xs.x.io", object(t, `
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: xs.x.io}
+status: {conditions: [{type: NamesAccepted, status: "True"}, {type: Established, status: "False", reason: Installing, message: the initial names have been accepted}]}`), nil}},
+			[]Problem{{Object: "CustomResourceDefinition xs.x.io", Message: "Install in progress"}}},
+		{"Claim", "A volume that is not bound cannot be mounted.",
+			[]liveObject{{"PersistentVolumeClaim ns/a", object(t, "{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: a, namespace: ns}, status: {phase: Pending}}"), nil}},
+			[]Problem{{Object: "PersistentVolumeClaim ns/a", Message: "PVC is not Bound. phase: Pending"}}},
+		{"Ready", "A custom resource says it by its condition Ready.",
+			[]liveObject{{"X ns/a", object(t, `{apiVersion: x.io/v1, kind: X, metadata: {name: a, namespace: ns}, status: {conditions: [{type: Ready, status: "False", reason: NoLicence, message: the licence has ended}]}}`), nil}},
+			[]Problem{{Object: "X ns/a", Message: "the licence has ended"}}},
+		{"Ending", "A namespace that ends says what it waits for.",
+			[]liveObject{{"Namespace a", object(t, `
+apiVersion: v1
+kind: Namespace
+metadata: {name: a, deletionTimestamp: "2026-01-01T00:00:00Z"}
+status: {phase: Terminating, conditions: [{type: NamespaceContentRemaining, status: "True", message: "Some resources are remaining: things.x.io has 1 resource instances"}]}`), nil}},
+			[]Problem{{Object: "Namespace a", Message: "it is being deleted: Some resources are remaining: things.x.io has 1 resource instances"}}},
+		{"Held", "So does any other object.",
+			[]liveObject{{"ConfigMap ns/a", object(t, `{apiVersion: v1, kind: ConfigMap, metadata: {name: a, deletionTimestamp: "2026-01-01T00:00:00Z", finalizers: [x.io/keep]}}`), nil}},
+			[]Problem{{Object: "ConfigMap ns/a", Message: "it is being deleted: it waits for whoever takes away its finalizers x.io/keep"}}},
 		{"Sorted", "The same problems come in the same order.",
 			[]liveObject{{"B b", nil, nil}, {"A a", nil, nil}},
 			[]Problem{{Object: "A a", Message: "it was deleted"}, {Object: "B b", Message: "it was deleted"}}},

@@ -27,6 +27,8 @@ type Releases struct {
 
 	mu    sync.Mutex
 	locks map[key]*lock
+	// settled are the releases of manifests of which no attempt was broken off since we look.
+	settled map[key]bool
 }
 
 type key struct{ namespace, name string }
@@ -46,7 +48,7 @@ func New(config *rest.Config, c Config) (*Releases, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Releases{cluster: cluster, config: c, locks: map[key]*lock{}}, nil
+	return &Releases{cluster: cluster, config: c, locks: map[key]*lock{}, settled: map[key]bool{}}, nil
 }
 
 // Observe says how a release stands. A release without any record is Absent.
@@ -83,11 +85,16 @@ func (r *Releases) Apply(ctx context.Context, want Wanted) (State, error) {
 		return State{}, fmt.Errorf("observing release %s: %w", k, classify(err))
 	}
 	if other := takenBy(records, want.Owner); other != "" {
-		return State{}, fmt.Errorf("applying release %s: %w", k, &TakenError{Owner: Owner{want.Owner.Label, other}})
+		if records, err = r.takeOver(ctx, want, Owner{want.Owner.Label, other}, records); err != nil {
+			return State{}, fmt.Errorf("applying release %s: %w", k, classify(err))
+		}
 	}
 	plan := decide(records, ask{digest: want.Digest(), retry: want.Retry, now: r.config.Clock(), patience: r.config.Patience})
 	switch plan.do {
 	case keep:
+		if err := r.settle(ctx, want, records); err != nil {
+			return State{}, fmt.Errorf("finishing what an attempt at release %s has left: %w", k, classify(err))
+		}
 		return r.kept(ctx, want, records)
 	case yield:
 		return State{}, fmt.Errorf("applying release %s: %w: another program is at work on it; if it is not, take its unfinished revision away: helm rollback or helm uninstall", k, fleet.ErrNotYet)
@@ -97,11 +104,13 @@ func (r *Releases) Apply(ctx context.Context, want Wanted) (State, error) {
 		}
 		records, plan = nil, decide(nil, ask{})
 	}
+	r.note(k, false)
 	last, err := r.act(ctx, want, plan, records)
 	if err != nil {
 		err = classify(err)
 		return failed(last, want, records, err), fmt.Errorf("applying release %s: %w", k, err)
 	}
+	r.note(k, ofManifests(want.Chart.raw))
 	return stateOf(last), nil
 }
 
@@ -115,10 +124,46 @@ func (r *Releases) Remove(ctx context.Context, namespace, name string, o RemoveO
 		return err
 	}
 	defer unlock()
+	r.note(k, false)
 	if err := r.remove(ctx, k, o); err != nil {
 		return fmt.Errorf("removing release %s: %w", k, classify(err))
 	}
 	return nil
+}
+
+// settle removes CRDs of a release that stands which an attempt at another wish has made before
+// it was broken off: it had no record yet. Once that was looked at, no request is made.
+func (r *Releases) settle(ctx context.Context, want Wanted, records []record) error {
+	k, last := want.key(), records[len(records)-1]
+	r.mu.Lock()
+	settled := r.settled[k]
+	r.mu.Unlock()
+	if settled || !ofManifests(want.Chart.raw) || want.Options.SkipCRDs || last.digest != want.Digest() || statusOf(last.status) != Deployed {
+		return nil
+	}
+	crds, err := crdsOf(want.Chart.raw)
+	if err != nil {
+		return err
+	}
+	t, err := r.tools(ctx, k, nil)
+	if err != nil {
+		return err
+	}
+	if err := t.dropCRDs(ctx, k, crds); err != nil {
+		return err
+	}
+	r.note(k, true)
+	return nil
+}
+
+func (r *Releases) note(k key, settled bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if settled {
+		r.settled[k] = true
+		return
+	}
+	delete(r.settled, k)
 }
 
 // kept says how a release stands that Apply left alone. A release that was rolled back

@@ -20,12 +20,16 @@ func (r *Releases) remove(ctx context.Context, k key, o RemoveOptions) error {
 	if err != nil {
 		return err
 	}
-	if len(records) == 0 || takenBy(records, o.Owner) != "" || o.KeepHistory && records[len(records)-1].status == rcommon.StatusUninstalled {
+	if takenBy(records, o.Owner) != "" || o.KeepHistory && len(records) > 0 && records[len(records)-1].status == rcommon.StatusUninstalled {
 		return nil
 	}
 	t, err := r.tools(ctx, k, nil)
 	if err != nil {
 		return err
+	}
+	if len(records) == 0 {
+		// A crash may have come before the first record, or after the last one was removed.
+		return t.removeCRDs(ctx, k, o)
 	}
 	t.client.removing = true
 	if err := t.removeOlder(ctx, k); err != nil {
@@ -38,7 +42,10 @@ func (r *Releases) remove(ctx context.Context, k key, o RemoveOptions) error {
 		o.DisableHooks = true
 		err = t.uninstall(ctx, k, o)
 	}
-	return err
+	if err != nil || !t.store.manifests {
+		return err
+	}
+	return t.removeCRDs(ctx, k, o)
 }
 
 // removeOlder removes objects which the last revision does not know any more, but which may

@@ -15,9 +15,11 @@ import (
 	release "helm.sh/helm/v4/pkg/release/v1"
 	releaseutil "helm.sh/helm/v4/pkg/release/v1/util"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/util/json"
 	"sigs.k8s.io/yaml"
 
 	"portico.dev/portico/fleet"
+	"portico.dev/portico/kube/manifest"
 )
 
 // Release says as what, and for which cluster, a chart is rendered.
@@ -28,6 +30,8 @@ type Release struct {
 	KubeVersion string
 	// APIVersions are those that the cluster serves beyond Kubernetes' own.
 	APIVersions []string
+	// Patches change the objects, as those of a Wanted do.
+	Patches []Patch
 }
 
 // Rendered is what a chart makes of values. It is shared: do not change it.
@@ -65,7 +69,24 @@ func Render(c *Chart, v Values, r Release) (*Rendered, error) {
 	if err != nil {
 		return nil, fmt.Errorf("rendering chart %s %s: %w: %w", c.Name(), c.Version(), fleet.ErrInvalid, err)
 	}
+	if rendered.Objects, err = patched(rendered.Objects, r); err != nil {
+		return nil, fmt.Errorf("rendering chart %s %s: %w", c.Name(), c.Version(), err)
+	}
 	return rendered, nil
+}
+
+func patched(objects []*unstructured.Unstructured, r Release) ([]*unstructured.Unstructured, error) {
+	if len(r.Patches) == 0 {
+		return objects, nil
+	}
+	text, err := manifest.Encode(objects)
+	if err != nil {
+		return nil, err
+	}
+	if text, err = manifest.Apply(r.Patches, text, r.Namespace); err != nil {
+		return nil, err
+	}
+	return appendObjects(nil, "patches", string(text))
 }
 
 func capabilitiesOf(r Release) (*common.Capabilities, error) {
@@ -112,10 +133,8 @@ func sortOut(raw *chartv2.Chart, files map[string]string) (*Rendered, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, crd := range raw.CRDObjects() {
-		if out.CRDs, err = appendObjects(out.CRDs, crd.Filename, string(crd.File.Data)); err != nil {
-			return nil, err
-		}
+	if out.CRDs, err = crdsOf(raw); err != nil {
+		return nil, err
 	}
 	for _, m := range manifests {
 		if out.Objects, err = appendObjects(out.Objects, m.Name, m.Content); err != nil {
@@ -145,8 +164,8 @@ func appendObjects(list []*unstructured.Unstructured, name, text string) ([]*uns
 	docs := releaseutil.SplitManifests(text)
 	for i := range len(docs) {
 		doc := docs[fmt.Sprintf("manifest-%d", i)]
-		var object map[string]any
-		if err := yaml.Unmarshal([]byte(doc), &object); err != nil {
+		object, err := readObject(doc)
+		if err != nil {
 			return nil, fmt.Errorf("%s, document %d of what it renders is not YAML: %s", templateName(name), i+1, plainYAMLError(err))
 		}
 		if len(object) == 0 {
@@ -159,6 +178,17 @@ func appendObjects(list []*unstructured.Unstructured, name, text string) ([]*uns
 		list = append(list, u)
 	}
 	return list, nil
+}
+
+// readObject keeps whole numbers whole, however large.
+func readObject(doc string) (map[string]any, error) {
+	data, err := yaml.YAMLToJSON([]byte(doc))
+	if err != nil {
+		return nil, err
+	}
+	var object map[string]any
+	err = json.Unmarshal(data, &object)
+	return object, err
 }
 
 // templateName says where a template stands within its chart: the chart itself is known.

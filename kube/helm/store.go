@@ -21,7 +21,38 @@ type store struct {
 	// clear is called before a record is created, with the records that it replaces.
 	clear func(next *release.Release, replaced, kept []*release.Release) error
 
+	// before is called ahead of every record that is written, with what it is going to say. If it
+	// fails, the record is not written: the work that it stands for is not done.
+	before func(next *release.Release) error
+	// failed is the first failure of before. Helm only logs it when an install ends.
+	failed error
+	// top is the highest revision that was seen or made.
+	top int
+	// manifests says that a chart was seen which was made of manifests.
+	manifests bool
+
 	hidden, seen []*release.Release
+}
+
+func (s *store) ask(next *release.Release) error {
+	if s.before == nil {
+		return nil
+	}
+	err := s.before(next)
+	if s.failed == nil {
+		s.failed = err
+	}
+	return err
+}
+
+// Update implements driver.Updator.
+func (s *store) Update(key string, rel ri.Releaser) error {
+	if next, ok := rel.(*release.Release); ok {
+		if err := s.ask(next); err != nil {
+			return err
+		}
+	}
+	return s.Driver.Update(key, rel)
 }
 
 // Query implements driver.Queryor.
@@ -37,10 +68,12 @@ func (s *store) Query(labels map[string]string) ([]ri.Releaser, error) {
 	var out []ri.Releaser
 	s.hidden, s.seen = nil, nil
 	for _, r := range releases {
+		s.manifests = s.manifests || ofManifests(r.Chart)
 		if slices.Contains(s.redo, r.Version) {
 			s.hidden = append(s.hidden, r)
 			continue
 		}
+		s.top = max(s.top, r.Version)
 		s.seen = append(s.seen, r)
 		out = append(out, r)
 	}
@@ -55,6 +88,10 @@ func (s *store) Create(key string, rel ri.Releaser) error {
 	next, ok := rel.(*release.Release)
 	if !ok {
 		return fmt.Errorf("recording a release: expected a release of version 1, got %T", rel)
+	}
+	s.top = max(s.top, next.Version)
+	if err := s.ask(next); err != nil {
+		return err
 	}
 	if len(s.redo) == 0 {
 		return s.Driver.Create(key, rel)

@@ -23,6 +23,11 @@ type Wanted struct {
 	// Owner is whose release it is: Apply leaves one alone that is another's. The zero value
 	// is nobody, who may have any.
 	Owner Owner
+	// TakeFrom are the owners from whom the release is taken in place, if it is theirs: it is the
+	// Owner's from then on. A release that is already as wanted gets no new revision for that.
+	TakeFrom []Owner
+	// Patches change what the chart renders, hooks aside, in their order.
+	Patches []Patch
 	// Retry applies even when the last attempt at the very same failed. Whoever sets it
 	// decides how long to wait between attempts.
 	Retry bool
@@ -113,13 +118,16 @@ const (
 )
 
 // Digest identifies what is wanted of the cluster: the chart's content, the values, the
-// labels. Options that only say how to get there do not change it.
+// labels, the patches. Options that only say how to get there do not change it.
 func (w Wanted) Digest() string {
 	said := []any{w.Chart.Digest(), w.Values.Digest(), w.ObjectLabels, w.labels()}
 	if up := w.Options.Upgrade; up.ReuseValues || up.ResetThenReuseValues {
 		said = append(said, up.ReuseValues, up.ResetThenReuseValues)
 	}
-	// Strings and maps of strings always encode.
+	if len(w.Patches) > 0 {
+		said = append(said, w.Patches)
+	}
+	// Strings, and maps and structs of them, always encode.
 	data, _ := json.Marshal(said)
 	sum := sha256.Sum256(data)
 	// A label holds 63 characters at most; half the digest is enough to tell two wishes apart.

@@ -56,6 +56,37 @@ func (c *Cluster) Health(ctx context.Context, namespace, name string) ([]helm.Pr
 	return c.Releases.Health(ctx, namespace, name)
 }
 
+// comparing bounds what asks for every object of a release.
+const comparing = 6 * Timeout
+
+// Kinds is that of helm.Releases, within Timeout.
+func (c *Cluster) Kinds(ctx context.Context, namespace, name string) ([]schema.GroupVersionKind, error) {
+	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	defer cancel()
+	return c.Releases.Kinds(ctx, namespace, name)
+}
+
+// Drift is that of helm.Releases, within a minute.
+func (c *Cluster) Drift(ctx context.Context, namespace, name string, o helm.DriftOptions) ([]helm.Difference, error) {
+	ctx, cancel := context.WithTimeout(ctx, comparing)
+	defer cancel()
+	return c.Releases.Drift(ctx, namespace, name, o)
+}
+
+// Mend is that of helm.Releases, within a minute.
+func (c *Cluster) Mend(ctx context.Context, namespace, name string, o helm.DriftOptions) ([]helm.Difference, error) {
+	ctx, cancel := context.WithTimeout(ctx, comparing)
+	defer cancel()
+	return c.Releases.Mend(ctx, namespace, name, o)
+}
+
+// Mounts is that of helm.Releases, within a minute.
+func (c *Cluster) Mounts(ctx context.Context, namespace, name string) ([]helm.Mount, error) {
+	ctx, cancel := context.WithTimeout(ctx, comparing)
+	defer cancel()
+	return c.Releases.Mounts(ctx, namespace, name)
+}
+
 // Watch calls changed whenever a workload of the cluster has changed, or may have, and lost
 // whenever the cluster does not answer, until ctx ends. Only metadata travels, and nothing is
 // kept. A broken watch is opened again, with back-off.

@@ -75,7 +75,8 @@ func (c *Clusters) keep(key types.NamespacedName, digest string, config func() (
 	}
 	to.UserAgent = "portico"
 	to.Dial = (&net.Dialer{Timeout: dialing, KeepAlive: 15 * time.Second}).DialContext
-	releases, err := helm.New(to, helm.Config{Log: c.log})
+	// An installation takes some twenty requests; what serves them has its own fairness.
+	releases, err := helm.New(to, helm.Config{Log: c.log, QPS: 200})
 	if err != nil {
 		return nil, fmt.Errorf("preparing clients of cluster %s: %w", key, err)
 	}

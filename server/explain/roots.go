@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	kcm "portico.dev/portico/api/kcm/v1beta1"
+	statev1 "portico.dev/portico/api/state/v1alpha1"
 )
 
 // Root is a kind that can be explained.
@@ -30,6 +31,9 @@ func Roots() []Root {
 		{Kind: kcm.CredentialKind, Words: []string{"credential", "cred"}},
 		{Kind: kcm.ServiceSetKind, Words: []string{"serviceset"}},
 		{Kind: kcm.MultiClusterServiceKind, Words: []string{"multiclusterservice", "mcs"}, ClusterScoped: true},
+		{Kind: statev1.NamespacedMultiClusterServiceKind, Words: []string{"namespacedmulticlusterservice", "nmcs"}},
+		{Kind: statev1.RolloutKind, Words: []string{"rollout"}},
+		{Kind: kcm.StateManagementProviderKind, Words: []string{"statemanagementprovider", "smp"}, ClusterScoped: true},
 		{Kind: kcm.ManagementKind, Words: []string{"management", "mgmt"}, ClusterScoped: true},
 		{Kind: "Machine", Words: []string{"machine"}},
 	}
@@ -50,49 +54,19 @@ func (s Snapshot) Tree(of Ref) *Node {
 	case kcm.CredentialKind:
 		return s.credential(o)
 	case kcm.ServiceSetKind:
-		return s.serviceSet(o)
-	case kcm.MultiClusterServiceKind:
+		return s.serviceSetAlone(o)
+	case kcm.MultiClusterServiceKind, statev1.NamespacedMultiClusterServiceKind:
 		return s.multiClusterService(o)
+	case statev1.RolloutKind:
+		return s.rollout(o)
+	case kcm.StateManagementProviderKind:
+		return s.stateManagementProvider(o)
 	case kcm.ManagementKind:
 		return management(o)
 	case "Machine":
 		return s.machine(o, types.NamespacedName{Namespace: o.GetNamespace(), Name: text(o, "spec", "clusterName")})
 	}
 	return nil
-}
-
-// mcsConditions are those of a MultiClusterService, what comes first in time first.
-var mcsConditions = []string{
-	kcm.ServicesReferencesValidationCondition, kcm.ServicesDependencyValidationCondition,
-	kcm.MultiClusterServiceDependencyValidationCondition, kcm.MultiClusterServiceDependencyReadyCondition,
-	kcm.ClusterInReadyStateCondition, kcm.ReadyCondition,
-}
-
-func (s Snapshot) multiClusterService(o *unstructured.Unstructured) *Node {
-	m := typed[kcm.MultiClusterService](o)
-	n := (&Node{Ref: refOf(o), Detail: count(len(m.Status.MatchingClusters), "cluster")}).judged(judge(o, mcsConditions...))
-	if n.Mark == Broken {
-		n.Next = "change it: kubectl edit multiclusterservice " + m.Name
-	}
-	sets := s.list(kcm.ServiceSetKind, func(set *unstructured.Unstructured) bool {
-		return text(set, "spec", "multiClusterService") == m.Name
-	})
-	served := map[Ref]bool{}
-	for _, set := range sets {
-		served[Ref{Namespace: set.GetNamespace(), Name: text(set, "spec", "cluster")}] = true
-		n.add(s.serviceSet(set))
-	}
-	for _, c := range m.Status.MatchingClusters {
-		if c.Deployed || served[Ref{Namespace: c.Namespace, Name: c.Name}] {
-			continue
-		}
-		at := n.add(&Node{Ref: Ref{Kind: c.Kind, Namespace: c.Namespace, Name: c.Name}, Mark: Working, Message: oneLine(cmp.Or(c.Message, c.Reason, "it has no ServiceSet yet"))})
-		at.Next = fmt.Sprintf("look there: portico why clusterdeployment %s -n %s", c.Name, c.Namespace)
-		if c.LastTransitionTime != nil {
-			at.Since = c.LastTransitionTime.Time
-		}
-	}
-	return n
 }
 
 func management(o *unstructured.Unstructured) *Node {

@@ -13,11 +13,12 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	kcm "portico.dev/portico/api/kcm/v1beta1"
+	statev1 "portico.dev/portico/api/state/v1alpha1"
 	"portico.dev/portico/kube/control"
 )
 
-// serviceSetsOf are the nodes of all ServiceSets of a cluster: its own and those of
-// MultiClusterServices.
+// serviceSetsOf are the nodes of all services of a cluster: its own, those that come from
+// elsewhere, and those that should and do not.
 func (s Snapshot) serviceSetsOf(d kcm.ClusterDeployment) []*Node {
 	sets := s.list(kcm.ServiceSetKind, func(o *unstructured.Unstructured) bool {
 		return o.GetNamespace() == d.Namespace && text(o, "spec", "cluster") == d.Name
@@ -32,24 +33,50 @@ func (s Snapshot) serviceSetsOf(d kcm.ClusterDeployment) []*Node {
 			Mark: Working, Message: "it has not been made yet", Since: d.CreationTimestamp.Time,
 		})
 	}
-	return nodes
+	return append(nodes, s.waitingOwners(d)...)
 }
 
 // serviceSet is the node of a ServiceSet, with its services and what they run.
 func (s Snapshot) serviceSet(o *unstructured.Unstructured) *Node {
 	set := typed[kcm.ServiceSet](o)
-	n := &Node{Ref: refOf(o), Detail: set.Spec.MultiClusterService, Mark: OK}
+	n := s.setVerdict(o, set)
+	if provider := n.add(s.providerOf(set)); provider != nil && n.Mark != OK && n.phrase != paused && n.phrase != leaving {
+		n.blame(provider)
+	}
+	services := map[string]*Node{}
+	for _, state := range s.statesOf(set) {
+		services[state.Namespace+"/"+state.Name] = n.add(s.service(set, state))
+	}
+	s.blameDependencies(set, services)
+	return n
+}
+
+// setVerdict says how a ServiceSet itself stands.
+func (s Snapshot) setVerdict(o *unstructured.Unstructured, set kcm.ServiceSet) *Node {
+	n := &Node{Ref: refOf(o), Detail: ownerOf(set).from, Mark: OK}
 	collected := control.Find(set.Status.Conditions, kcm.ServiceSetStatusesCollectedCondition)
 	ready := control.Find(set.Status.Conditions, kcm.ServicesInReadyStateCondition)
+	profile := control.Find(set.Status.Conditions, kcm.ServiceSetProfileCondition)
 	v, going := deletion(o, set.Status.Conditions)
 	_, rests := set.Annotations[kcm.ServiceSetPausedAnnotation]
 	switch {
 	case going:
 		n.judged(v)
+	case unanswered(set):
+		// What was deployed once is not deployed for sure: nobody can tell at the moment.
+		n.judged(verdict{mark: Working, message: said(collected), since: collected.LastTransitionTime.Time})
+		if set.Spec.Cluster != "" {
+			n.Next = fmt.Sprintf("see whether the cluster runs: portico why clusterdeployment %s -n %s", set.Spec.Cluster, set.Namespace)
+		}
+		n.blame()
 	case set.Status.Deployed:
 	case rests:
 		n.Mark, n.phrase, n.Message = Broken, paused, "it is paused by its annotation "+kcm.ServiceSetPausedAnnotation+", so nothing is done"
 		n.Next = fmt.Sprintf("go on: kubectl annotate serviceset %s -n %s %s-", set.Name, set.Namespace, kcm.ServiceSetPausedAnnotation)
+		n.blame()
+	case profile != nil && profile.Status == "False" && profile.Reason == kcm.ServiceSetProfileBuildFailedReason:
+		n.judged(verdictOf(profile, Broken))
+		n.Next = "mend spec.serviceSpec: " + ownerOf(set).edit
 		n.blame()
 	case collected != nil && collected.Status == "False":
 		n.judged(verdict{mark: Working, message: said(collected), since: collected.LastTransitionTime.Time})
@@ -59,10 +86,62 @@ func (s Snapshot) serviceSet(o *unstructured.Unstructured) *Node {
 		n.Mark, n.Message, n.Since = Working, "no engine has taken it up yet", set.CreationTimestamp.Time
 		n.Next = "see whether the engine is there: kubectl get statemanagementprovider " + set.Spec.Provider.Name
 	}
-	for _, state := range s.statesOf(set) {
-		n.add(s.service(set, state))
-	}
 	return n
+}
+
+// unanswered says whether the cluster of a ServiceSet answers no more, so that the states are
+// old. What keeps a ServiceSet from being handled at all is said of its profile too.
+func unanswered(set kcm.ServiceSet) bool {
+	c := control.Find(set.Status.Conditions, kcm.ServiceSetStatusesCollectedCondition)
+	profile := control.Find(set.Status.Conditions, kcm.ServiceSetProfileCondition)
+	if c == nil || c.Status != "False" || profile != nil && profile.Status == "False" && profile.Message == c.Message {
+		return false
+	}
+	return slices.ContainsFunc(set.Status.Services, func(st kcm.ServiceState) bool { return st.State != kcm.ServicePending })
+}
+
+// owner is who wants the services of a ServiceSet.
+type owner struct {
+	// from is what the owner is called in a glance; empty for the cluster itself.
+	from, kind, namespace, name string
+	// edit is the command that changes the wish, why the one that explains it.
+	edit, why string
+}
+
+func ownerOf(set kcm.ServiceSet) owner {
+	o := owner{kind: kcm.ClusterDeploymentKind, namespace: set.Namespace, name: set.Spec.Cluster}
+	switch {
+	case set.Spec.MultiClusterService != "":
+		o = owner{kind: kcm.MultiClusterServiceKind, name: set.Spec.MultiClusterService, from: set.Spec.MultiClusterService}
+	case set.Spec.NamespacedMultiClusterService != "":
+		o = owner{kind: statev1.NamespacedMultiClusterServiceKind, namespace: set.Namespace, name: set.Spec.NamespacedMultiClusterService, from: set.Spec.NamespacedMultiClusterService}
+	}
+	at := strings.ToLower(o.kind) + " " + o.name
+	if o.namespace != "" {
+		at += " -n " + o.namespace
+	}
+	o.edit, o.why = "kubectl edit "+at, "portico why "+at
+	return o
+}
+
+// wished are the services that the owner of a ServiceSet wants there, by namespace/name; nil if
+// the owner is not in the snapshot.
+func (s Snapshot) wished(set kcm.ServiceSet) map[string]kcm.Service {
+	from := ownerOf(set)
+	o := s.find(from.kind, from.namespace, from.name)
+	if o == nil {
+		return nil
+	}
+	type wish struct {
+		Spec struct {
+			ServiceSpec kcm.ServiceSpec `json:"serviceSpec"`
+		} `json:"spec"`
+	}
+	out := map[string]kcm.Service{}
+	for _, svc := range typed[wish](o).Spec.ServiceSpec.Services {
+		out[cmp.Or(svc.Namespace, "default")+"/"+svc.Name] = svc
+	}
+	return out
 }
 
 // statesOf are the services of a ServiceSet: those that the engine reports, those that it was
@@ -80,7 +159,7 @@ func (s Snapshot) statesOf(set kcm.ServiceSet) []kcm.ServiceState {
 		add(svc.Namespace, svc.Name, svc.Template, "the engine has not looked at it yet")
 	}
 	owner := s.find(kcm.ClusterDeploymentKind, set.Namespace, set.Spec.Cluster)
-	if owner == nil || set.Spec.MultiClusterService != "" || set.DeletionTimestamp != nil {
+	if owner == nil || ownerOf(set).from != "" || set.DeletionTimestamp != nil {
 		return states
 	}
 	for _, svc := range typed[kcm.ClusterDeployment](owner).Spec.ServiceSpec.Services {
@@ -100,51 +179,6 @@ func held(svc kcm.Service) string {
 		return "it has not been offered to the engine yet"
 	}
 	return "it waits until " + join(names...) + " is deployed"
-}
-
-// service is the node of one service on a cluster.
-func (s Snapshot) service(set kcm.ServiceSet, state kcm.ServiceState) *Node {
-	n := &Node{
-		Ref:    Ref{Kind: "service", Namespace: state.Namespace, Name: state.Name, Cluster: set.Spec.Cluster},
-		Detail: join(string(state.State), state.Template, state.Version), Message: oneLine(state.FailureMessage), Mark: Working,
-	}
-	if state.LastStateTransitionTime != nil {
-		n.Since = state.LastStateTransitionTime.Time
-	}
-	switch state.State {
-	case kcm.ServiceDeployed, kcm.ServiceDeleted:
-		n.Mark, n.Message = OK, ""
-	case kcm.ServiceFailed:
-		n.Mark = Broken
-		n.Next = fmt.Sprintf("mend its template or values: kubectl edit clusterdeployment %s -n %s", set.Spec.Cluster, set.Namespace)
-		if set.Spec.MultiClusterService != "" {
-			n.Next = "mend its template or values: kubectl edit multiclusterservice " + set.Spec.MultiClusterService
-		}
-	}
-	if n.Mark == Working && n.Message == "" {
-		n.Message = strings.ToLower(string(state.State))
-	}
-	if n.Mark == Working && set.DeletionTimestamp == nil {
-		n.Next = fmt.Sprintf("wait: portico cluster wait %s -n %s", set.Spec.Cluster, set.Namespace)
-	}
-	n.add(s.serviceTemplateOf(set, state))
-	s.addWorkloads(n, set, state)
-	return n
-}
-
-func (s Snapshot) serviceTemplateOf(set kcm.ServiceSet, state kcm.ServiceState) *Node {
-	if o := s.find(kcm.ServiceTemplateKind, set.Namespace, state.Template); o != nil {
-		return s.template(o)
-	}
-	if state.Template == "" || state.State == kcm.ServiceDeployed || state.State == kcm.ServiceDeleting {
-		return nil
-	}
-	ref := Ref{Kind: kcm.ServiceTemplateKind, Namespace: set.Namespace, Name: state.Template}
-	var since time.Time
-	if state.LastStateTransitionTime != nil {
-		since = state.LastStateTransitionTime.Time
-	}
-	return missing(ref, since, "create it, or name one that exists: portico template list --kind service -n "+set.Namespace)
 }
 
 // addWorkloads adds what a service's release runs on the cluster, as far as it can be seen.

@@ -111,7 +111,8 @@ type ServiceSummary struct {
 	Version   string `json:"version,omitempty"`
 	State     string `json:"state"`
 	Mark      Mark   `json:"mark"`
-	// From is the MultiClusterService that it comes from; empty if it is the cluster's own.
+	// From is the MultiClusterService or NamespacedMultiClusterService that it comes from; empty
+	// if it is the cluster's own.
 	From    string    `json:"from,omitempty"`
 	Since   time.Time `json:"since,omitzero"`
 	Message string    `json:"message,omitempty"`
@@ -153,7 +154,7 @@ func serviceSummary(set kcm.ServiceSet, state kcm.ServiceState, n *Node) Service
 	return ServiceSummary{
 		ClusterNamespace: set.Namespace, Cluster: set.Spec.Cluster, Namespace: state.Namespace, Name: state.Name,
 		Template: state.Template, Version: state.Version, State: string(state.State), Mark: n.Mark,
-		From: set.Spec.MultiClusterService, Since: n.Since, Message: n.Message,
+		From: ownerOf(set).from, Since: n.Since, Message: n.Message,
 	}
 }
 

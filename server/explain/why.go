@@ -40,8 +40,10 @@ func Why(root *Node, now time.Time) Cause {
 		c.Sentence = root.Ref.String() + " is well" + sentenceSince(root.Since, now) + "."
 		return c
 	}
-	at, next := root, ""
-	for n := root; n != nil; n = n.culprit() {
+	at, next, passed := root, "", map[*Node]bool{}
+	// Services that wait for each other would send us round and round.
+	for n := root; n != nil && !passed[n]; n = n.culprit() {
+		passed[n] = true
 		c.Path = append(c.Path, Step{n.Ref, n.Mark, n.Message})
 		at, next = n, cmp.Or(n.Next, next)
 	}

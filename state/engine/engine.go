@@ -34,7 +34,9 @@ type Engine interface {
 	// one that was told of first. It is taken over in place: the release is upgraded to what
 	// its new owner wants, never removed in between, also where the owner before leaves. Of
 	// the others the report says Failed, and whose it is. Who has a release is written on the
-	// target, and so outlives the engine.
+	// target, and so outlives the engine. A set that is paused, or a dry run, keeps what it has
+	// and takes nothing over; nor does a service with NotYet or Problem, or one that is to be
+	// uninstalled.
 	//
 	// An error of kind fleet.ErrInvalid means that the set as a whole cannot be handled;
 	// fleet.ErrNotYet that the target's address is not known yet. What is wrong with a
@@ -78,6 +80,9 @@ type Removal struct {
 	DependsOn map[Key][]Key
 	// Options are those of the services, as far as they are known: they say how to remove them.
 	Options map[Key]Options
+	// Leave keeps the services on the target, as Policy.LeaveOnRemove asked for: they go on
+	// running, belong to nobody from then on, and the report is Gone all the same.
+	Leave bool
 }
 
 // Target is a cluster that services are installed on.
@@ -138,8 +143,11 @@ type Service struct {
 	// Source is where the chart, kustomization or manifests are.
 	Source Source
 	// Values are the merged values, as YAML, with every expression evaluated; empty for none.
+	// A kustomization takes texts by their names, for its variables ${NAME}; plain manifests
+	// take none.
 	Values string
-	// Options are the installation options of a chart.
+	// Options are the installation options of a chart. Services of the other kinds are not
+	// waited for, and their namespace is made where it is missing.
 	Options Options
 	// DependsOn are services of the same set that must be Deployed in their wanted version
 	// before this one is installed or upgraded. What is deployed already goes on reporting
@@ -161,7 +169,8 @@ type Service struct {
 type Source struct {
 	// URL is where the tar.gz can be fetched; empty where Files are set.
 	URL string
-	// Files are the files themselves, by their path: manifests out of a ConfigMap or Secret.
+	// Files are the files themselves, by their path: manifests out of a ConfigMap or Secret,
+	// or a kustomization.
 	Files map[string]string
 	// Ref is the object of the management cluster that the source was fetched for, or that the
 	// files are from: engines that read sources themselves name it.

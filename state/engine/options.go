@@ -11,12 +11,15 @@ type Policy struct {
 	// StopOnConflict keeps the whole set from changes while one of its releases belongs to
 	// another set; StopOnError while one of its services has failed, the failed one excepted.
 	// What is deployed goes on running. Without them a conflict or a failure holds back what
-	// depends on it, and nothing else.
+	// depends on it, and nothing else. What is held back is Pending, with the name of the
+	// service that holds it. A conflict is no failure in this sense, and the removal of the
+	// whole set is held back by neither.
 	StopOnConflict, StopOnError bool
 	// MaxFailures is after how many failures in a row a service is not tried again until
 	// something of it changes; 0 is never.
 	MaxFailures int
-	// LeaveOnRemove keeps the services on the target when the set goes.
+	// LeaveOnRemove keeps the services on the target when the set goes: Removal.Leave says so
+	// again, to an engine that has never heard of the set.
 	LeaveOnRemove bool
 	// Reload restarts workloads when a ConfigMap or Secret that they mount changes.
 	Reload bool
@@ -41,15 +44,17 @@ type SyncMode string
 // The sync modes.
 const (
 	// OneTime installs each service once: when it was deployed in whole, no change of what is
-	// wanted reaches it any more, but its removal.
+	// wanted reaches it any more, but its removal. It goes on being called Deployed, in the
+	// version that is there, and what depends on it goes on.
 	OneTime SyncMode = "OneTime"
 	// Continuous follows changes of what is wanted. What was changed on the target is reported
 	// as drift, and stays.
 	Continuous SyncMode = "Continuous"
-	// ContinuousWithDriftDetection also mends what was changed on the target.
+	// ContinuousWithDriftDetection also mends what was changed on the target. The empty mode
+	// is Continuous.
 	ContinuousWithDriftDetection SyncMode = "ContinuousWithDriftDetection"
 	// DryRun reports what would be done and does nothing: services that would change are Pending
-	// and the message begins with "dry run: ".
+	// and the message begins with "dry run: ". That the set goes is the user's wish all the same.
 	DryRun SyncMode = "DryRun"
 )
 

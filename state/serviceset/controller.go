@@ -5,40 +5,57 @@ import (
 	"errors"
 	"fmt"
 
+	sourcev1 "github.com/fluxcd/source-controller/api/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
-	sourcev1 "github.com/fluxcd/source-controller/api/v1"
-
 	kcm "portico.dev/portico/api/kcm/v1beta1"
 	"portico.dev/portico/fleet"
 	"portico.dev/portico/kube/control"
+	"portico.dev/portico/kube/follow"
 	"portico.dev/portico/state/engine"
 )
 
-// Controller hands ServiceSets to an engine.
+// Controller hands ServiceSets to engines.
 type Controller struct {
 	kube client.Client
-	// live reads values past the cache: ConfigMaps and Secrets are not kept in memory.
-	live   client.Reader
-	engine engine.Engine
-	events events.EventRecorder
-	clock  fleet.Clock
-	bell   control.Bell
+	// live reads past the cache: what values are made of is not kept in memory.
+	live    client.Reader
+	engines engines
+	events  events.EventRecorder
+	clock   fleet.Clock
+	home    string
+	bell    control.Bell
+	follow  *follow.Objects
+	kept    *kept
+	control controller.Controller
+}
+
+// Config is what the controller is given.
+type Config struct {
+	// Engines are those that there are; a set names one by its label. Default is the name of the
+	// one for sets that name none.
+	Engines []engine.Engine
+	Default string
+	// Home is the system namespace.
+	Home  string
+	Clock fleet.Clock
 }
 
 // New returns the controller; SetupWithManager registers it.
-func New(mgr ctrl.Manager, e engine.Engine, clock fleet.Clock) *Controller {
+func New(mgr ctrl.Manager, config Config) *Controller {
 	return &Controller{
-		kube: mgr.GetClient(), live: mgr.GetAPIReader(), engine: e,
-		events: mgr.GetEventRecorder("portico-state"), clock: clock, bell: control.NewBell(),
+		kube: mgr.GetClient(), live: mgr.GetAPIReader(), engines: newEngines(config.Engines, config.Default),
+		events: mgr.GetEventRecorder("portico-state"), clock: config.Clock, home: config.Home, bell: control.NewBell(),
+		follow: follow.New(mgr.GetCache(), mgr.GetRESTMapper()), kept: &kept{},
 	}
 }
 
@@ -47,55 +64,132 @@ func (c *Controller) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	var set kcm.ServiceSet
 	err := c.kube.Get(ctx, req.NamespacedName, &set)
 	switch {
-	case apierrors.IsNotFound(err):
-		c.engine.Forget(req.NamespacedName)
+	case apierrors.IsNotFound(err), err == nil && set.Labels[kcm.AdapterLabel] != kcm.AdapterBuiltIn: // gone, or another adapter's
+		c.forget(req.NamespacedName)
 		return reconcile.Result{}, nil
 	case err != nil:
 		return reconcile.Result{}, fmt.Errorf("reading ServiceSet %s: %w", req, err)
-	case set.Labels[kcm.AdapterLabel] != kcm.AdapterBuiltIn:
-		c.engine.Forget(req.NamespacedName) // another adapter's
-		return reconcile.Result{}, nil
 	case set.DeletionTimestamp != nil:
 		return c.unmake(ctx, &set)
 	}
 	return c.make(ctx, &set)
 }
 
+func (c *Controller) forget(set client.ObjectKey) {
+	c.engines.forget(set)
+	c.follow.Set(set, nil)
+}
+
 // make tells the engine what is wanted, and writes how that stands.
 func (c *Controller) make(ctx context.Context, set *kcm.ServiceSet) (reconcile.Result, error) {
-	if err := control.EnsureFinalizer(ctx, c.kube, set, kcm.ServiceSetFinalizer); err != nil {
-		return reconcile.Result{}, err
-	}
-	report, err := c.apply(ctx, set)
+	done, err := c.apply(ctx, set)
 	if _, known := fleet.NextOf(err); !known {
 		return reconcile.Result{}, err
 	}
-	done := Outcome{Report: report, Now: c.clock()}
+	done.Now = c.clock()
 	if err != nil {
 		done.Problem, done.Waiting = fleet.Sentence(err), errors.Is(err, fleet.ErrNotYet)
 	}
 	was := set.DeepCopy()
 	set.Status = Status(set, done)
-	if err := control.PatchStatus(ctx, c.kube, was, set); err != nil {
-		return reconcile.Result{}, err
-	}
-	return control.Result(fleet.Done(), err)
+	return reconcile.Result{}, control.PatchStatus(ctx, c.kube, was, set)
 }
 
-func (c *Controller) apply(ctx context.Context, set *kcm.ServiceSet) (engine.Report, error) {
-	saw, err := c.observe(ctx, set)
+// apply has the set made by the engine that it asks for, after another one has let go of it.
+func (c *Controller) apply(ctx context.Context, set *kcm.ServiceSet) (Outcome, error) {
+	was, err := recordOf(set, c.engines.fallback)
 	if err != nil {
-		return engine.Report{}, err
+		return Outcome{}, fmt.Errorf("%w: %w", fleet.ErrInvalid, err)
 	}
-	want, err := Resolve(set, saw)
+	saw, err := c.observe(ctx, set, was)
+	done := Outcome{Saw: saw}
 	if err != nil {
-		return engine.Report{}, err
+		return done, err
 	}
-	want, err = Blame(want, c.engine.Refuse(want))
+	to, err := c.engines.wanted(set)
 	if err != nil {
-		return engine.Report{}, err
+		return done, err
 	}
-	return c.engine.Apply(ctx, want)
+	from, err := c.engines.having(was)
+	if err != nil {
+		return done, err
+	}
+	if from != nil && from != to && saw.Provider.Held == "" && !isPaused(set) {
+		gone, err := c.handOver(ctx, set, saw, &done)
+		if err != nil || !gone {
+			return done, err
+		}
+		was, saw.Leaving = Record{}, nil
+	} else if from != nil {
+		to = from // who has the services goes on reporting while nothing may be changed
+	}
+	if done.Parts, err = Resolve(set, saw); err != nil {
+		return done, err
+	}
+	if err := c.refuse(to, &done.Parts); err != nil {
+		return done, err
+	}
+	next := was.next(set, to.Name(), done.Parts)
+	if err := c.remember(ctx, set, next); err != nil {
+		return done, err
+	}
+	return done, c.hand(ctx, set, to, next, &done)
+}
+
+// handOver has the engine that made the services remove them, for another one to make them anew.
+func (c *Controller) handOver(ctx context.Context, set *kcm.ServiceSet, saw Observed, done *Outcome) (gone bool, err error) {
+	was, err := recordOf(set, c.engines.fallback)
+	if err != nil {
+		return false, err
+	}
+	from := c.engines.byName[was.Engine]
+	done.HandOver = fmt.Sprintf("engine %s removes its services before another one installs them", was.Engine)
+	what := removalOf(set, was, saw)
+	what.Leave = false // the next engine finds nothing, or both would be at work
+	done.Report, err = takeOff(ctx, from, what, was)
+	if err != nil || !done.Report.Gone {
+		return false, err
+	}
+	from.Forget(client.ObjectKeyFromObject(set))
+	done.HandOver, done.Report = "", engine.Report{}
+	return true, nil
+}
+
+// refuse asks the engine what it cannot do of each part.
+func (c *Controller) refuse(to engine.Engine, parts *Parts) error {
+	var err error
+	if parts.Target, err = Blame(parts.Target, to.Refuse(parts.Target)); err != nil || parts.Local == nil {
+		return err
+	}
+	local, err := Blame(*parts.Local, to.Refuse(*parts.Local))
+	parts.Local = &local
+	return err
+}
+
+// hand gives each part to the engine. A part on the management cluster that is wanted no more is
+// taken off there.
+func (c *Controller) hand(ctx context.Context, set *kcm.ServiceSet, to engine.Engine, record Record, done *Outcome) error {
+	var here engine.Report
+	var err error
+	switch {
+	case done.Parts.Local != nil:
+		if here, err = to.Apply(ctx, *done.Parts.Local); err != nil {
+			return err
+		}
+	case record.Local && !done.Parts.Target.Paused:
+		if here, err = to.Remove(ctx, engine.Removal{Ref: localRef(set), Options: record.options()}); err != nil {
+			return err
+		}
+		if here.Gone {
+			record.Local = false
+			if err := c.remember(ctx, set, record); err != nil {
+				return err
+			}
+		}
+	}
+	report, err := to.Apply(ctx, done.Parts.Target)
+	done.Report = merged(report, here)
+	return err
 }
 
 // unmake has the services removed, or leaves them where nobody can reach them any more.
@@ -113,44 +207,49 @@ func (c *Controller) unmake(ctx context.Context, set *kcm.ServiceSet) (reconcile
 		if err := control.ReleaseFinalizer(ctx, c.kube, set, kcm.ServiceSetFinalizer); err != nil {
 			return reconcile.Result{}, err
 		}
-		c.engine.Forget(client.ObjectKeyFromObject(set))
+		c.forget(client.ObjectKeyFromObject(set))
 		c.tell(set, owner, end)
 		return reconcile.Result{}, nil
 	}
 	was := set.DeepCopy()
-	set.Status = Status(set, Outcome{Report: saw.Report, Problem: end.Held, Now: saw.Now})
+	set.Status = Status(set, Outcome{Report: saw.Report, Problem: end.Held, Saw: Observed{Provider: saw.Provider}, Now: saw.Now})
 	return control.Result(end.Next, control.PatchStatus(ctx, c.kube, was, set))
 }
 
-// SetupWithManager registers the controller and starts the engine.
+// SetupWithManager registers the controller and starts the engines.
 func (c *Controller) SetupWithManager(mgr ctrl.Manager) error {
+	if c.engines.byName[c.engines.fallback] == nil {
+		return fmt.Errorf("setting up the controller of ServiceSets: there is no engine %q", c.engines.fallback)
+	}
 	if err := index(mgr.GetFieldIndexer()); err != nil {
 		return err
 	}
-	for _, run := range []manager.RunnableFunc{c.engine.Start, c.listen} {
+	runs := []manager.RunnableFunc{c.listen}
+	for _, e := range c.engines.byName {
+		runs = append(runs, e.Start)
+	}
+	for _, run := range runs {
 		if err := mgr.Add(run); err != nil {
 			return err
 		}
 	}
-	return ctrl.NewControllerManagedBy(mgr).Named("state.serviceset").
+	var err error
+	c.control, err = ctrl.NewControllerManagedBy(mgr).Named("state.serviceset").
 		For(&kcm.ServiceSet{}).
+		Watches(&kcm.ServiceSet{}, handler.EnqueueRequestsFromMapFunc(c.beside), builder.WithPredicates(control.Deletions())).
 		Watches(&kcm.ClusterDeployment{}, handler.EnqueueRequestsFromMapFunc(c.usersOf(byCluster, client.Object.GetName)), builder.WithPredicates(turned())).
 		Watches(&kcm.ServiceTemplate{}, handler.EnqueueRequestsFromMapFunc(c.usersOf(byTemplate, client.Object.GetName))).
+		Watches(&kcm.StateManagementProvider{}, handler.EnqueueRequestsFromMapFunc(c.usersOfProvider)).
 		Watches(&sourcev1.HelmChart{}, handler.EnqueueRequestsFromMapFunc(c.usersOfChart)).
-		WatchesMetadata(&corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(c.usersOf(byValues, named("ConfigMap")))).
-		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(c.usersOfSecret)).
+		WatchesMetadata(&corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(c.usersOfContent("ConfigMap"))).
+		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(c.usersOfContent("Secret"))).
 		WatchesRawSource(c.bell.Source()).
-		Complete(c)
+		Build(c)
+	return err
 }
 
-// listen turns the engine's changes into looks at their sets.
+// listen turns the engines' changes into looks at their sets.
 func (c *Controller) listen(ctx context.Context) error {
-	for {
-		select {
-		case ref := <-c.engine.Changes():
-			c.bell.Ring(ref.Set)
-		case <-ctx.Done():
-			return nil
-		}
-	}
+	c.engines.listen(ctx, func(ref engine.Ref) { c.bell.Ring(ref.Set) })
+	return nil
 }

@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -44,6 +46,40 @@ func TestMain(m *testing.M) {
 	os.Exit(shared.Run(m))
 }
 
+// home is the system namespace.
+const home = "kcm-system"
+
+// counted is an engine that counts how often each set was handed to it.
+type counted struct {
+	engine.Engine
+	mu   sync.Mutex
+	sets map[string]int
+}
+
+// Apply implements engine.Engine.
+func (c *counted) Apply(ctx context.Context, set engine.Set) (engine.Report, error) {
+	c.mu.Lock()
+	c.sets[set.Set.Name]++
+	c.mu.Unlock()
+	return c.Engine.Apply(ctx, set)
+}
+
+// times is how often, for each set, so far.
+func (c *counted) times() map[string]int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return maps.Clone(c.sets)
+}
+
+// named is an engine by another name.
+type named struct {
+	engine.Engine
+	name string
+}
+
+// Name implements engine.Engine.
+func (n named) Name() string { return n.name }
+
 // plane is a management cluster with everything between a ClusterDeployment and an engine on it,
 // wired as app does; the engine's clusters are in memory.
 type plane struct {
@@ -51,8 +87,11 @@ type plane struct {
 	kube      client.WithWatch
 	namespace string
 	world     *memory.World
-	cluster   *memory.Cluster
-	target    engine.Target
+	// other is what the second engine works on.
+	other   *memory.World
+	engine  *counted
+	cluster *memory.Cluster
+	target  engine.Target
 	// ahead is how far the plane's clock is ahead of ours, in seconds.
 	ahead atomic.Int64
 }
@@ -66,10 +105,11 @@ func newPlane(t *testing.T) *plane {
 	}
 	kube, err := client.NewWithWatch(api.Config, client.Options{Scheme: scheme})
 	must(t, err)
-	p := &plane{T: t, kube: kube, namespace: api.Namespace(t), world: memory.NewWorld()}
+	p := &plane{T: t, kube: kube, namespace: api.Namespace(t), world: memory.NewWorld(), other: memory.NewWorld()}
 	p.target = engine.Target{Cluster: types.NamespacedName{Namespace: p.namespace, Name: "dev"}}
 	p.cluster = p.world.AddCluster(p.target)
 
+	p.engine = &counted{Engine: memory.New(p.world, time.Now), sets: map[string]int{}}
 	skip := true
 	mgr, err := ctrl.NewManager(api.Config, ctrl.Options{
 		Scheme: scheme, Metrics: server.Options{BindAddress: "0"}, Controller: config.Controller{SkipNameValidation: &skip},
@@ -84,7 +124,9 @@ func newPlane(t *testing.T) *plane {
 		Children: deployment.Direct{}, Events: mgr.GetEventRecorder("test"), Clock: time.Now,
 	}).Setup(ctx, mgr))
 	must(t, service.New(mgr.GetClient()).SetupWithManager(mgr))
-	must(t, serviceset.New(mgr, memory.New(p.world, time.Now), p.now).SetupWithManager(mgr))
+	must(t, serviceset.New(mgr, serviceset.Config{
+		Engines: []engine.Engine{p.engine, named{memory.New(p.other, time.Now), "other"}}, Default: "memory", Home: home, Clock: p.now,
+	}).SetupWithManager(mgr))
 	ended := make(chan error)
 	go func() { ended <- mgr.Start(ctx) }()
 	t.Cleanup(func() { cancel(); must(t, <-ended) })

@@ -2,6 +2,7 @@ package serviceset
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	kcm "portico.dev/portico/api/kcm/v1beta1"
@@ -26,8 +27,39 @@ type Departure struct {
 	// says that it is for want of a kubeconfig.
 	Problem   string
 	NoAddress bool
+	// First are ServiceSets that depend on this one and are going as well, by name: they go first.
+	First []string
+	// Provider is how the StateManagementProvider stands; Suspended is why nothing may be changed,
+	// empty if it may.
+	Provider  Provider
+	Suspended string
 	Cluster   Cluster
 	Now       time.Time
+}
+
+// holds is why the removal must not begin yet; empty if it may.
+func (d Departure) holds() string {
+	switch {
+	case d.Suspended != "":
+		return d.Suspended + "."
+	case len(d.First) > 0:
+		return fmt.Sprintf("What depends on it goes first: ServiceSet %s.", strings.Join(d.First, ", "))
+	}
+	return ""
+}
+
+// waits says whether the removal does not begin yet. Where the cluster goes itself, nothing waits
+// for longer than the removal may take.
+func (d Departure) waits(set *kcm.ServiceSet) bool {
+	if d.holds() == "" {
+		return false
+	}
+	return d.Cluster.Exists && d.Cluster.Deleting.IsZero() || d.left(set, patience) > 0
+}
+
+// left is how much remains of a time that began when set and cluster were both going.
+func (d Departure) left(set *kcm.ServiceSet, of time.Duration) time.Duration {
+	return later(set.DeletionTimestamp.Time, d.Cluster.Deleting).Add(of).Sub(d.Now)
 }
 
 // Cluster is what becomes of the cluster of a ServiceSet.
@@ -57,6 +89,13 @@ type Ending struct {
 // that they may not hold it up for long. That there is no kubeconfig says nothing about what is
 // on the cluster: it may be about to be written anew.
 func DecideEnd(set *kcm.ServiceSet, saw Departure) Ending {
+	if saw.waits(set) {
+		end := Ending{Held: saw.holds(), Next: fleet.Wait("its turn", 0)}
+		if !saw.Cluster.Exists || !saw.Cluster.Deleting.IsZero() {
+			end.Next = fleet.Wait("its turn", saw.left(set, patience))
+		}
+		return end
+	}
 	stuck := why(saw)
 	switch {
 	case saw.Report.Gone:

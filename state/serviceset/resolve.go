@@ -1,44 +1,80 @@
 package serviceset
 
 import (
-	"bytes"
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	kcm "portico.dev/portico/api/kcm/v1beta1"
 	"portico.dev/portico/fleet"
-	"portico.dev/portico/kube/helm"
 	"portico.dev/portico/state/engine"
 	"portico.dev/portico/state/service"
+	"portico.dev/portico/state/values"
 )
-
-//lint:file-ignore SA1019 k0rdent's users still write the deprecated fields
 
 // Observed is what a ServiceSet is resolved from.
 type Observed struct {
 	// Templates are the ServiceTemplates that exist, by name.
 	Templates map[string]Template
-	// Values are the documents of ConfigMaps and Secrets that exist, in the order of their
-	// keys, by "<kind>/<name>".
-	Values map[string][]string
-	// DependsOn says which services depend on which: a ServiceSet does not say it itself.
-	DependsOn map[engine.Key][]engine.Key
+	// Values are the ConfigMaps and Secrets with values that exist, by "<kind>/<name>" as the
+	// services write it, and Precedence says which values win.
+	Values     map[string]values.Source
+	Precedence values.Precedence
+	// Facts are what expressions quote, and Unknown why they are not there. They are read only if
+	// an expression asks.
+	Facts   values.Facts
+	Unknown Unknown
+	// Notes are what the owner of the set knows and its spec does not say.
+	Notes service.Notes
+	// Attached are the policyRefs of the configuration, in its order, with what was found.
+	Attached []Attached
+	// Leaving are services that left the spec and have to be removed in a way of their own.
+	Leaving []engine.Service
+	// Provider is how the StateManagementProvider stands.
+	Provider Provider
+	// Home says that the set is in the system namespace, and so may reach the management cluster.
+	Home bool
+
+	kept *kept
 }
 
-// Template is a ServiceTemplate with what its chart's source has fetched.
+// Template is a ServiceTemplate with what its source has fetched.
 type Template struct {
 	Valid           bool
 	ValidationError string
 	Kind            engine.Kind
 	Options         *kcm.ServiceHelmOptions
 	Source          engine.Source
+	// Problem is why the source cannot be used although the template is valid; empty for none.
+	Problem string
+	// Local says that the content goes to the management cluster.
+	Local bool
+}
+
+// Provider is how the StateManagementProvider of a set stands.
+type Provider struct {
+	Ready, Suspended bool
+	// Held is why the engine is not asked to change anything; empty if it is.
+	Held string
+}
+
+// Parts is a ServiceSet as engines get it.
+type Parts struct {
+	// Target is what goes to the set's own cluster.
+	Target engine.Set
+	// Local is what goes to the management cluster beside it; nil if nothing does.
+	Local *engine.Set
+}
+
+func (p Parts) all() []engine.Service {
+	if p.Local == nil {
+		return p.Target.Services
+	}
+	return slices.Concat(p.Target.Services, p.Local.Services)
 }
 
 // RefOf names the set and its target.
@@ -50,25 +86,11 @@ func RefOf(set *kcm.ServiceSet) engine.Ref {
 	return engine.Ref{Set: types.NamespacedName{Namespace: set.Namespace, Name: set.Name}, Target: target}
 }
 
-// dependencies are those that the owner of a ServiceSet asks for.
-func dependencies(services []kcm.Service) map[engine.Key][]engine.Key {
-	out := map[engine.Key][]engine.Key{}
-	for _, svc := range services {
-		for _, dep := range svc.DependsOn {
-			key := service.KeyOf(svc.Namespace, svc.Name)
-			out[key] = append(out[key], service.KeyOf(dep.Namespace, dep.Name))
-		}
-	}
-	return out
-}
-
-// removalOf is what the engine is told when a ServiceSet goes.
-func removalOf(set *kcm.ServiceSet, owner *kcm.ClusterDeployment, templates map[string]*kcm.ServiceHelmOptions) engine.Removal {
-	out := engine.Removal{Ref: RefOf(set), DependsOn: dependenciesOf(set, owner), Options: map[engine.Key]engine.Options{}}
-	for _, svc := range set.Spec.Services {
-		out.Options[service.KeyOf(svc.Namespace, svc.Name)] = optionsOf(service.MergeOptions(templates[svc.Template], svc.HelmOptions))
-	}
-	return out
+// localRef names the part of the set that is on the management cluster.
+func localRef(set *kcm.ServiceSet) engine.Ref {
+	ref := RefOf(set)
+	ref.Target = engine.Target{Management: true}
+	return ref
 }
 
 // Blame puts what an engine refuses where it belongs: what concerns one service alone becomes
@@ -102,18 +124,81 @@ func concerns(services []engine.Service, path string) int {
 
 // Resolve turns a ServiceSet into what an engine is given. It is pure. What is wrong with one
 // service becomes that service's problem; an error means that the whole set is wrong.
-func Resolve(set *kcm.ServiceSet, saw Observed) (engine.Set, error) {
-	policy, err := policyOf(set.Spec.Provider)
+func Resolve(set *kcm.ServiceSet, saw Observed) (Parts, error) {
+	config, err := configOf(set.Spec.Provider)
 	if err != nil {
-		return engine.Set{}, err
+		return Parts{}, err
 	}
-	_, paused := set.Annotations[kcm.ServiceSetPausedAnnotation]
-	out := engine.Set{Ref: RefOf(set), Policy: policy, Paused: paused}
+	out := Parts{Target: engine.Set{Ref: RefOf(set), Policy: policyOf(config), Paused: isPaused(set) || saw.Provider.Held != ""}}
+	local := out.Target
+	local.Ref = localRef(set)
+	put := func(svc engine.Service, here bool) {
+		switch {
+		case !here || out.Target.Target.Management:
+			out.Target.Services = append(out.Target.Services, svc)
+		case !saw.Home && !svc.Uninstall:
+			svc.Problem = fmt.Sprintf("%s %q is for the management cluster (deploymentType Local), which only ServiceSets of the system namespace may reach: set deploymentType Remote, or have it deployed from there", contentOf(svc), svc.Template)
+			out.Target.Services = append(out.Target.Services, svc)
+		default:
+			local.Services = append(local.Services, svc)
+		}
+	}
 	for _, svc := range set.Spec.Services {
-		out.Services = append(out.Services, resolveService(set.Namespace, svc, saw))
+		put(resolveService(set.Namespace, svc, saw), saw.Templates[svc.Template].Local)
 	}
-	slices.SortFunc(out.Services, func(a, b engine.Service) int { return engine.CompareKeys(a.Key, b.Key) })
+	for _, a := range saw.Attached {
+		if svc, wanted := resolveAttached(a); wanted {
+			put(svc, a.Ref.DeploymentType == kcm.DeployLocal)
+		}
+	}
+	for _, svc := range saw.Leaving {
+		put(svc, false)
+	}
+	ordered(&out.Target)
+	if len(local.Services) > 0 {
+		ordered(&local)
+		out.Local = &local
+	}
 	return out, nil
+}
+
+func isPaused(set *kcm.ServiceSet) bool {
+	_, paused := set.Annotations[kcm.ServiceSetPausedAnnotation]
+	return paused
+}
+
+func contentOf(svc engine.Service) string {
+	if isAttached(svc.Key) {
+		return "policyRef"
+	}
+	return "ServiceTemplate"
+}
+
+// ordered sorts the services of a set, and lets them depend on services of the same set alone:
+// what is on another cluster is awaited by the owner of the ServiceSet.
+func ordered(set *engine.Set) {
+	slices.SortFunc(set.Services, func(a, b engine.Service) int { return engine.CompareKeys(a.Key, b.Key) })
+	for i, svc := range set.Services {
+		set.Services[i].DependsOn = slices.DeleteFunc(slices.Clone(svc.DependsOn), func(key engine.Key) bool {
+			_, here := set.Wants(key)
+			return !here
+		})
+	}
+}
+
+// dependencies are the services that one depends on.
+func dependencies(notes service.Notes, of engine.Key) []engine.Key {
+	var out []engine.Key
+	for _, name := range notes.DependsOn[of.String()] {
+		out = append(out, keyNamed(name))
+	}
+	return out
+}
+
+// keyNamed reads namespace/name.
+func keyNamed(text string) engine.Key {
+	namespace, name, _ := strings.Cut(text, "/")
+	return engine.Key{Namespace: namespace, Name: name}
 }
 
 func resolveService(namespace string, svc kcm.ServiceWithValues, saw Observed) engine.Service {
@@ -122,7 +207,7 @@ func resolveService(namespace string, svc kcm.ServiceWithValues, saw Observed) e
 		Template: svc.Template, Version: cmp.Or(svc.Version, svc.Template),
 		Uninstall: uninstalled(svc),
 	}
-	out.DependsOn = saw.DependsOn[out.Key]
+	out.DependsOn = dependencies(saw.Notes, out.Key)
 	template, ok := saw.Templates[svc.Template]
 	if ok {
 		out.Kind, out.Source = template.Kind, template.Source
@@ -137,127 +222,38 @@ func resolveService(namespace string, svc kcm.ServiceWithValues, saw Observed) e
 		out.NotYet = fmt.Sprintf("ServiceTemplate %q has not been looked at yet", svc.Template)
 	case !template.Valid:
 		out.Problem = fmt.Sprintf("ServiceTemplate %q is not valid: %s", svc.Template, template.ValidationError)
+	case template.Problem != "":
+		out.Problem = fmt.Sprintf("ServiceTemplate %q cannot be used: %s", svc.Template, template.Problem)
 	case template.Source.Digest == "":
-		out.NotYet = fmt.Sprintf("the chart of ServiceTemplate %q has not been fetched yet", svc.Template)
+		out.NotYet = fmt.Sprintf("the %s of ServiceTemplate %q has not been fetched yet", contents[out.Kind], svc.Template)
+	case out.Kind != engine.Helm && (svc.Values != "" || len(svc.ValuesFrom) > 0):
+		out.Problem = fmt.Sprintf("only a chart takes values, and ServiceTemplate %q is none: take values and valuesFrom out", svc.Template)
 	}
-	values, err := mergeValues(svc, saw)
-	if err != nil && out.Problem == "" {
-		out.Problem = fleet.Sentence(err)
-	}
-	out.Values = values
-	return out
-}
-
-// mergeValues lays the referenced values over the inline ones, in the order of the list, as
-// k0rdent's adapter does.
-func mergeValues(svc kcm.ServiceWithValues, saw Observed) (string, error) {
-	inline, err := helm.ParseValues([]byte(svc.Values))
-	if err != nil {
-		return "", fmt.Errorf("the values of service %s are not YAML: %w", svc.Name, err)
-	}
-	layers := []helm.Values{inline}
-	for _, from := range svc.ValuesFrom {
-		name := from.Kind + "/" + from.Name
-		documents, ok := saw.Values[name]
-		if !ok {
-			return "", fmt.Errorf("%s (valuesFrom of service %s) does not exist: create it, or take the reference out", name, svc.Name)
-		}
-		for _, text := range documents {
-			layer, err := helm.ParseValues([]byte(text))
-			if err != nil {
-				return "", fmt.Errorf("the values in %s (valuesFrom of service %s) are not YAML: %w", name, svc.Name, err)
-			}
-			layers = append(layers, layer)
-		}
-	}
-	if len(layers) == 1 && len(inline) == 0 {
-		return "", nil
-	}
-	text, err := json.Marshal(helm.MergeValues(layers...))
-	return string(text), err
-}
-
-// policyOf reads the configuration of the built-in adapter.
-func policyOf(provider kcm.StateManagementProviderConfig) (engine.Policy, error) {
-	config := service.Config{SyncMode: kcm.SyncContinuous, Priority: 100}
-	if provider.Config != nil && len(provider.Config.Raw) > 0 {
-		decoder := json.NewDecoder(bytes.NewReader(provider.Config.Raw))
-		decoder.DisallowUnknownFields()
-		if err := decoder.Decode(&config); err != nil {
-			return engine.Policy{}, fmt.Errorf("reading spec.provider.config: %w: %w", fleet.ErrInvalid, err)
-		}
-	}
-	switch {
-	case len(config.TemplateResourceRefs) > 0:
-		return engine.Policy{}, unsupported("templateResourceRefs")
-	case len(config.PolicyRefs) > 0:
-		return engine.Policy{}, unsupported("policyRefs")
-	}
-	policy := engine.Policy{
-		Sync: engine.SyncMode(config.SyncMode), Priority: config.Priority,
-		StopOnConflict: config.StopOnConflict, StopOnError: !config.ContinueOnError,
-		LeaveOnRemove: config.StopMatchingBehavior == "LeavePolicies", Reload: config.Reload || config.ReloadAsDocumented,
-	}
-	for _, s := range config.DriftIgnore {
-		policy.DriftIgnored = append(policy.DriftIgnored, selectorOf(s))
-	}
-	for _, x := range config.DriftExclusions {
-		exclusion := engine.Exclusion{Paths: x.Paths}
-		if x.Target != nil {
-			exclusion.Target = selectorOf(*x.Target)
-		}
-		policy.DriftExcluded = append(policy.DriftExcluded, exclusion)
-	}
-	return policy, nil
-}
-
-func unsupported(field string) error {
-	return fmt.Errorf("reading spec.provider.config.%s: %w: Portico cannot do this: take the field out", field, fleet.ErrInvalid)
-}
-
-func selectorOf(s kcm.PatchSelector) engine.Selector {
-	return engine.Selector{
-		Group: s.Group, Version: s.Version, Kind: s.Kind, Namespace: s.Namespace, Name: s.Name,
-		LabelSelector: s.LabelSelector, AnnotationSelector: s.AnnotationSelector,
-	}
-}
-
-// optionsOf applies the defaults that k0rdent's adapter has.
-func optionsOf(o *kcm.ServiceHelmOptions) engine.Options {
-	out := engine.Options{
-		Wait: is(o.Wait), WaitForJobs: is(o.WaitForJobs), Atomic: is(o.Atomic), Timeout: 5 * time.Minute,
-		CreateNamespace: o.CreateNamespace == nil || *o.CreateNamespace, SkipCRDs: is(o.SkipCRDs), DisableHooks: is(o.DisableHooks),
-		DisableOpenAPIChecks: is(o.DisableOpenAPIValidation), SkipSchemaValidation: is(o.SkipSchemaValidation), DependencyBump: is(o.DependencyUpdate),
-		Install: engine.InstallOptions{Replace: true},
-		Upgrade: engine.UpgradeOptions{MaxHistory: 2},
-	}
-	if o.Timeout != nil {
-		out.Timeout = o.Timeout.Duration
-	}
-	if o.Labels != nil {
-		out.Labels = *o.Labels
-	}
-	if o.Description != nil {
-		out.Description = *o.Description
-	}
-	if in := o.InstallOptions; in != nil {
-		out.CreateNamespace = in.CreateNamespace == nil || *in.CreateNamespace
-		out.Install = engine.InstallOptions{DisableHooks: in.DisableHooks, TakeOwnership: in.TakeOwnership, Replace: in.Replace == nil || *in.Replace}
-	}
-	if up := o.UpgradeOptions; up != nil {
-		out.Upgrade = engine.UpgradeOptions{
-			Force: up.Force, ResetValues: up.ResetValues, ReuseValues: up.ReuseValues, ResetThenReuseValues: up.ResetThenReuseValues,
-			CleanupOnFail: up.CleanupOnFail, SubNotes: up.SubNotes, UpgradeCRDs: up.UpgradeCRDs,
-			DisableHooks: up.DisableHooks, TakeOwnership: up.TakeOwnership, MaxHistory: 2,
-		}
-		if up.MaxHistory != nil {
-			out.Upgrade.MaxHistory = *up.MaxHistory
-		}
-	}
-	if un := o.UninstallOptions; un != nil {
-		out.Uninstall = engine.UninstallOptions{KeepHistory: un.KeepHistory, DisableHooks: un.DisableHooks, Propagation: un.DeletionPropagation}
+	if out.Problem == "" && out.Kind == engine.Helm {
+		give(&out, svc, saw)
 	}
 	return out
 }
 
-func is(b *bool) bool { return b != nil && *b }
+// contents are what the kinds of services are made of, for people.
+var contents = map[engine.Kind]string{engine.Helm: "chart", engine.Kustomize: "kustomization", engine.Resource: "manifests"}
+
+// removalOf is what the engine is told when a ServiceSet goes: the options that services have now,
+// and of those that left the spec what is remembered.
+func removalOf(set *kcm.ServiceSet, was Record, saw Observed) engine.Removal {
+	out := engine.Removal{Ref: RefOf(set), DependsOn: map[engine.Key][]engine.Key{}, Options: was.options()}
+	for name := range saw.Notes.DependsOn {
+		out.DependsOn[keyNamed(name)] = dependencies(saw.Notes, keyNamed(name))
+	}
+	if config, err := configOf(set.Spec.Provider); err == nil {
+		out.Leave = config.StopMatchingBehavior == leavePolicies
+	}
+	for _, svc := range set.Spec.Services {
+		key := service.KeyOf(svc.Namespace, svc.Name)
+		template, there := saw.Templates[svc.Template]
+		if _, remembered := out.Options[key]; there || svc.HelmOptions != nil || !remembered {
+			out.Options[key] = optionsOf(service.MergeOptions(template.Options, svc.HelmOptions))
+		}
+	}
+	return out
+}

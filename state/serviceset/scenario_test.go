@@ -16,6 +16,7 @@ import (
 	"portico.dev/portico/internal/scenario"
 	"portico.dev/portico/state/engine"
 	"portico.dev/portico/state/engines/memory"
+	"portico.dev/portico/state/service"
 )
 
 var noon = time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
@@ -31,10 +32,13 @@ type story struct {
 		// Problem is why it cannot reach the cluster, NoAddress for want of a kubeconfig.
 		Problem   string
 		NoAddress bool
+		// First are the sets that go before this one.
+		First []string
 	}
 }
 
 func read(in *scenario.Input) (s story, err error) {
+	s.saw.Provider.Ready = true
 	if in.Has("owner.yaml") {
 		s.owner = &kcm.ClusterDeployment{}
 		if err := in.Decode("owner.yaml", s.owner); err != nil {
@@ -46,8 +50,8 @@ func read(in *scenario.Input) (s story, err error) {
 			return s, err
 		}
 	}
-	s.saw.DependsOn = dependenciesOf(&s.set, s.owner)
-	return s, nil
+	s.saw.Notes, err = service.NotesOf(&s.set)
+	return s, err
 }
 
 func TestScenarios(t *testing.T) {
@@ -59,7 +63,7 @@ func TestScenarios(t *testing.T) {
 		if s.set.DeletionTimestamp != nil {
 			return s.end(), nil
 		}
-		wanted, problem := s.wanted()
+		wanted, parts, problem := s.wanted()
 		report := s.engine.Report
 		if problem == "" {
 			problem = s.engine.Problem
@@ -67,28 +71,36 @@ func TestScenarios(t *testing.T) {
 		if problem != "" {
 			report = engine.Report{}
 		}
-		status := Status(&s.set, Outcome{Report: report, Problem: problem, Waiting: s.engine.NoAddress, Now: noon})
+		status := Status(&s.set, Outcome{Report: report, Problem: problem, Waiting: s.engine.NoAddress, Saw: s.saw, Parts: parts, Now: noon})
 		return append([]scenario.Section{scenario.Text("wanted", wanted...)}, statusSections(status)...), nil
 	})
 }
 
 // wanted is what the engine is given, or the problem of the whole set.
-func (s story) wanted() (lines []string, problem string) {
-	set, err := Resolve(&s.set, s.saw)
+func (s story) wanted() (lines []string, _ Parts, problem string) {
+	parts, err := Resolve(&s.set, s.saw)
 	if err == nil {
-		set, err = Blame(set, memory.New(memory.NewWorld(), nil).Refuse(set))
+		parts.Target, err = Blame(parts.Target, memory.New(memory.NewWorld(), nil).Refuse(parts.Target))
 	}
 	if err != nil {
-		return []string{"nothing: " + fleet.Sentence(err)}, fleet.Sentence(err)
+		return []string{"nothing: " + fleet.Sentence(err)}, parts, fleet.Sentence(err)
 	}
-	lines = append(lines, fmt.Sprintf("set %s on %s, %s", set.Set, set.Target, set.Policy.Sync))
+	lines = setLines(parts.Target)
+	if parts.Local != nil {
+		lines = append(lines, setLines(*parts.Local)...)
+	}
+	return lines, parts, ""
+}
+
+func setLines(set engine.Set) []string {
+	lines := []string{fmt.Sprintf("set %s on %s, %s", set.Set, set.Target, set.Policy.Sync)}
 	if set.Paused {
 		lines = append(lines, "paused")
 	}
 	for _, svc := range set.Services {
 		lines = append(lines, serviceLines(svc)...)
 	}
-	return lines, ""
+	return lines
 }
 
 func serviceLines(svc engine.Service) []string {
@@ -106,7 +118,7 @@ func serviceLines(svc engine.Service) []string {
 		return lines
 	}
 	if svc.Source.Digest != "" {
-		add("chart %s", svc.Source.Digest)
+		add("%s %s", contents[svc.Kind], svc.Source.Digest)
 	}
 	if svc.Values != "" {
 		add("values %s", svc.Values)
@@ -121,7 +133,10 @@ func serviceLines(svc engine.Service) []string {
 
 // end is how a deletion goes on.
 func (s story) end() []scenario.Section {
-	saw := Departure{Report: s.engine.Report, Problem: s.engine.Problem, NoAddress: s.engine.NoAddress, Now: noon}
+	saw := Departure{Report: s.engine.Report, Problem: s.engine.Problem, NoAddress: s.engine.NoAddress, First: s.engine.First, Provider: s.saw.Provider, Now: noon}
+	if s.saw.Provider.Suspended {
+		saw.Suspended = s.saw.Provider.Held
+	}
 	if saw.Cluster.Exists = s.owner != nil; saw.Cluster.Exists && s.owner.DeletionTimestamp != nil {
 		saw.Cluster.Deleting = s.owner.DeletionTimestamp.Time
 	}
@@ -138,18 +153,18 @@ func (s story) end() []scenario.Section {
 	if left, _ := end.Next.Waiting(); left > 0 {
 		line += fmt.Sprintf(", at most %s", left)
 	}
-	status := Status(&s.set, Outcome{Report: saw.Report, Problem: end.Held, Now: noon})
+	status := Status(&s.set, Outcome{Report: saw.Report, Problem: end.Held, Saw: Observed{Provider: saw.Provider}, Now: noon})
 	return append(append(removal, scenario.Text("end", line)), statusSections(status)...)
 }
 
 // removal is what the engine is told of services that are removed in a way of their own.
 func (s story) removal() []scenario.Section {
-	templates := map[string]*kcm.ServiceHelmOptions{}
-	for name, t := range s.saw.Templates {
-		templates[name] = t.Options
+	was, err := recordOf(&s.set, "memory")
+	if err != nil {
+		return []scenario.Section{scenario.Text("removal", err.Error())}
 	}
 	var lines []string
-	options := removalOf(&s.set, s.owner, templates).Options
+	options := removalOf(&s.set, was, s.saw).Options
 	for _, key := range slices.SortedFunc(maps.Keys(options), func(a, b engine.Key) int { return strings.Compare(a.String(), b.String()) }) {
 		if o := options[key]; o.DisableHooks || o.Uninstall != (engine.UninstallOptions{}) {
 			lines = append(lines, fmt.Sprintf("%s keep history %v, hooks %v, propagation %q, timeout %s",
@@ -162,8 +177,19 @@ func (s story) removal() []scenario.Section {
 	return []scenario.Section{scenario.Text("removal", lines...)}
 }
 
+func deployedLine(status kcm.ServiceSetStatus) string {
+	line := fmt.Sprintf("deployed %v", status.Deployed)
+	if !status.Provider.Ready {
+		line += ", provider not ready"
+	}
+	if status.Provider.Suspended {
+		line += ", provider suspended"
+	}
+	return line
+}
+
 func statusSections(status kcm.ServiceSetStatus) []scenario.Section {
-	lines := []string{fmt.Sprintf("deployed %v", status.Deployed)}
+	lines := []string{deployedLine(status)}
 	for _, s := range status.Services {
 		line := fmt.Sprintf("%s/%s %s since %s", s.Namespace, s.Name, s.State, s.LastStateTransitionTime.UTC().Format(time.TimeOnly))
 		for _, word := range []struct{ name, value string }{{"template", s.Template}, {"version", s.Version}, {"hash", s.LastDeployedHash}} {
@@ -173,6 +199,9 @@ func statusSections(status kcm.ServiceSetStatus) []scenario.Section {
 		}
 		if lines = append(lines, line); s.FailureMessage != "" {
 			lines = append(lines, "    "+s.FailureMessage)
+		}
+		for _, c := range s.Conditions {
+			lines = append(lines, fmt.Sprintf("    %s=%s %s since %s: %s", c.Type, c.Status, c.Reason, c.LastTransitionTime.UTC().Format(time.TimeOnly), c.Message))
 		}
 	}
 	return []scenario.Section{scenario.Text("services", lines...), scenario.DatedConditions("conditions", status.Conditions)}

@@ -1,19 +1,32 @@
 package serviceset
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	kcm "portico.dev/portico/api/kcm/v1beta1"
+	statev1 "portico.dev/portico/api/state/v1alpha1"
 	"portico.dev/portico/kube/control"
 	"portico.dev/portico/state/engine"
+	"portico.dev/portico/state/service"
 )
 
 // unseen is what is said of a service whose cluster nobody has asked yet.
 const unseen = "waiting for the cluster to answer"
+
+// What stands in a status beside k0rdent's conditions.
+const (
+	// PolicyRefsCondition is on a ServiceSet with policyRefs: whether all of them are applied.
+	PolicyRefsCondition = "PolicyRefsReady"
+	// DriftedCondition is on a ServiceState, True: objects of the service are not as they were
+	// installed, and the message says which.
+	DriftedCondition = "Drifted"
+)
 
 // Outcome is what a pass over a ServiceSet has come to.
 type Outcome struct {
@@ -22,27 +35,137 @@ type Outcome struct {
 	// it cannot be handled yet: what was known still holds.
 	Problem string
 	Waiting bool
-	Now     time.Time
+	// HandOver is what happens while another engine takes over; empty otherwise.
+	HandOver string
+	// Saw is what the set was resolved from, and Parts what the engine was given.
+	Saw   Observed
+	Parts Parts
+	Now   time.Time
 }
 
 // Status folds what the engine says into the ServiceSet's status. It is pure.
 func Status(set *kcm.ServiceSet, done Outcome) kcm.ServiceSetStatus {
 	out := kcm.ServiceSetStatus{
 		Cluster:  targetOf(set),
-		Provider: kcm.ProviderState{Ready: true},
+		Provider: kcm.ProviderState{Ready: done.Saw.Provider.Ready, Suspended: done.Saw.Provider.Suspended},
 		Services: states(set, done),
 	}
-	ready, all := count(set, out.Services)
-	out.Deployed = (done.Problem == "" || done.Waiting) && ready == all
-	out.Conditions = control.Fold(set.Status.Conditions, control.Stamp{Now: done.Now, Generation: set.Generation},
-		control.Bool(kcm.ServicesInReadyStateCondition, out.Deployed, kcm.ServicesInReadyStateCondition, fmt.Sprintf("%d/%d", ready, all)),
-		collected(done))
+	held := heldOf(set, done)
+	ready, all := count(set, out.Services, held)
+	told := done.Problem == "" || done.Waiting
+	facts := []metav1.Condition{
+		control.Bool(kcm.ServicesInReadyStateCondition, told && ready == all, kcm.ServicesInReadyStateCondition, fmt.Sprintf("%d/%d", ready, all)),
+		collected(done),
+	}
+	if set.DeletionTimestamp == nil {
+		facts = append(facts, profile(done))
+	}
+	attached, any := policyRefs(set, done)
+	if any {
+		facts = append(facts, attached)
+	}
+	out.Deployed = told && ready == all && (!any || attached.Status == metav1.ConditionTrue)
+	out.Conditions = control.Fold(set.Status.Conditions, control.Stamp{Now: done.Now, Generation: set.Generation}, facts...)
+	return out
+}
+
+// profile says whether the engine knows what to deploy.
+func profile(done Outcome) metav1.Condition {
+	const kind, notReady = kcm.ServiceSetProfileCondition, kcm.ServiceSetProfileNotReadyReason
+	switch {
+	case done.Problem != "" && !done.Waiting:
+		return control.False(kind, kcm.ServiceSetProfileBuildFailedReason, done.Problem)
+	case done.Problem != "":
+		return control.False(kind, notReady, done.Problem)
+	case done.HandOver != "":
+		return control.False(kind, notReady, done.HandOver)
+	case done.Saw.Provider.Held != "":
+		return control.False(kind, notReady, done.Saw.Provider.Held)
+	}
+	for _, one := range []struct {
+		kind   engine.Kind
+		reason string
+	}{
+		{engine.Helm, kcm.ServiceSetHelmChartsBuildFailedReason},
+		{engine.Kustomize, kcm.ServiceSetKustomizationRefsBuildFailedReason},
+		{engine.Resource, kcm.ServiceSetPolicyRefsBuildFailedReason},
+	} {
+		if problems := problemsOf(done.Parts, one.kind); len(problems) > 0 {
+			return control.False(kind, one.reason, strings.Join(problems, "; "))
+		}
+	}
+	return control.True(kind, kcm.ServiceSetProfileReadyReason, "")
+}
+
+// problemsOf are what is wrong with the services of a kind, three at most.
+func problemsOf(parts Parts, kind engine.Kind) []string {
+	var out []string
+	for _, svc := range parts.all() {
+		if svc.Kind == kind && svc.Problem != "" && len(out) < 3 {
+			out = append(out, calledOf(svc.Key, svc.Template)+": "+svc.Problem)
+		}
+	}
+	return out
+}
+
+// calledOf is how messages call a service, or a policyRef.
+func calledOf(key engine.Key, template string) string {
+	if isAttached(key) {
+		return "policyRef " + template
+	}
+	return key.String()
+}
+
+// policyRefs folds how the policyRefs stand. What an engine has not looked at yet is as it was said
+// to be before.
+func policyRefs(set *kcm.ServiceSet, done Outcome) (_ metav1.Condition, any bool) {
+	wanted := map[engine.Key]string{}
+	for _, svc := range done.Parts.all() {
+		if isAttached(svc.Key) {
+			wanted[svc.Key] = svc.Template
+		}
+	}
+	ready, all, unseen := 0, len(wanted), false
+	var messages []string
+	for _, r := range done.Report.Services {
+		_, is := wanted[r.Key]
+		switch {
+		case !isAttached(r.Key):
+			continue
+		case !is && r.State != engine.Deleted:
+			all++
+			messages = append(messages, "one that was taken out is being removed")
+		case is && r.State == engine.Deployed:
+			ready++
+		case is && r.State == engine.Unseen:
+			unseen = true
+		case is:
+			messages = append(messages, fmt.Sprintf("%s: %s %s", wanted[r.Key], r.State, r.Message))
+		}
+	}
+	before := control.Find(set.Status.Conditions, PolicyRefsCondition)
+	if before != nil && (unseen && len(messages) == 0 || done.Problem != "") {
+		return *before, true
+	}
+	text := strings.TrimSpace(fmt.Sprintf("%d/%d %s", ready, all, strings.Join(messages, "; ")))
+	return control.Bool(PolicyRefsCondition, ready == all, PolicyRefsCondition, text), all > 0
+}
+
+// heldOf are the services that may not be installed or changed yet, with why.
+func heldOf(set *kcm.ServiceSet, done Outcome) map[engine.Key]service.HeldNote {
+	out := map[engine.Key]service.HeldNote{}
+	if set.DeletionTimestamp != nil {
+		return out
+	}
+	for _, note := range done.Saw.Notes.Held {
+		out[service.KeyOf(note.Namespace, note.Name)] = note
+	}
 	return out
 }
 
 // count says how many services of how many are deployed from the template that is wanted. One
-// that shall not be there, and is not, does not count at all.
-func count(set *kcm.ServiceSet, services []kcm.ServiceState) (ready, all int) {
+// that shall not be there, and is not, does not count at all; one that is held is not ready.
+func count(set *kcm.ServiceSet, services []kcm.ServiceState, held map[engine.Key]service.HeldNote) (ready, all int) {
 	missing := map[engine.Key]kcm.ServiceWithValues{}
 	for _, s := range set.Spec.Services {
 		missing[keyOf(s)] = s
@@ -51,9 +174,10 @@ func count(set *kcm.ServiceSet, services []kcm.ServiceState) (ready, all int) {
 		key := keyOfState(s)
 		wanted, is := missing[key]
 		delete(missing, key)
+		_, waits := held[key]
 		switch {
-		case is && uninstalled(wanted) && s.State == kcm.ServiceDeleted:
-		case is && !uninstalled(wanted) && s.State == kcm.ServiceDeployed && s.Template == wanted.Template:
+		case is && uninstalled(wanted) && s.State == kcm.ServiceDeleted && !waits:
+		case is && !uninstalled(wanted) && s.State == kcm.ServiceDeployed && s.Template == wanted.Template && !waits:
 			ready, all = ready+1, all+1
 		default:
 			all++
@@ -92,17 +216,22 @@ func states(set *kcm.ServiceSet, done Outcome) []kcm.ServiceState {
 		known[keyOfState(old)] = old
 	}
 	var out []kcm.ServiceState
-	told := map[engine.Key]bool{}
+	told, drift, held := map[engine.Key]bool{}, map[engine.Key][]string{}, heldOf(set, done)
 	add := func(s kcm.ServiceState) {
 		key := keyOfState(s)
-		if !told[key] {
-			told[key] = true
-			out = append(out, steady(s, known[key]))
+		if told[key] {
+			return
 		}
+		told[key] = true
+		s = steady(s, known[key])
+		s.Conditions = control.Fold(known[key].Conditions, control.Stamp{Now: done.Now, Generation: set.Generation}, details(drift[key], held[key])...)
+		out = append(out, s)
 	}
 	for _, r := range done.Report.Services {
 		old, ok := known[r.Key]
+		drift[r.Key] = r.Drift
 		switch {
+		case isAttached(r.Key):
 		case r.State != engine.Unseen:
 			add(stateOf(r, done.Now))
 		case ok:
@@ -123,16 +252,41 @@ func states(set *kcm.ServiceSet, done Outcome) []kcm.ServiceState {
 	}
 	if set.DeletionTimestamp == nil && done.Problem != "" {
 		for _, svc := range set.Spec.Services {
-			add(stateOf(waiting(engine.ServiceReport{Key: keyOf(svc), Kind: engine.Helm, Template: svc.Template}, done.Problem), done.Now))
+			add(stateOf(waiting(engine.ServiceReport{Key: keyOf(svc), Kind: kindOf(done.Saw, svc.Template), Template: svc.Template}, done.Problem), done.Now))
+		}
+	}
+	for key, note := range held {
+		if !stored(set, key) {
+			add(stateOf(waiting(engine.ServiceReport{Key: key, Kind: kindOf(done.Saw, note.Template), Template: note.Template}, note.Message), done.Now))
 		}
 	}
 	slices.SortFunc(out, func(a, b kcm.ServiceState) int { return engine.CompareKeys(keyOfState(a), keyOfState(b)) })
 	return out
 }
 
-func keyOf(svc kcm.ServiceWithValues) engine.Key {
-	return engine.Key{Namespace: svc.Namespace, Name: svc.Name}
+// details are the conditions of one service: that it is held, and that it has drifted.
+func details(drift []string, held service.HeldNote) []metav1.Condition {
+	var facts []metav1.Condition
+	if held.Reason != "" {
+		facts = append(facts, control.True(statev1.HeldCondition, held.Reason, held.Message))
+	}
+	if len(drift) > 0 {
+		facts = append(facts, control.True(DriftedCondition, DriftedCondition, strings.Join(drift, "; ")))
+	}
+	return facts
 }
+
+// stored says whether a service is in the spec.
+func stored(set *kcm.ServiceSet, key engine.Key) bool {
+	return slices.ContainsFunc(set.Spec.Services, func(s kcm.ServiceWithValues) bool { return keyOf(s) == key })
+}
+
+// kindOf is the kind of a template's services; Helm where nobody knows it.
+func kindOf(saw Observed, template string) engine.Kind {
+	return cmp.Or(saw.Templates[template].Kind, engine.Helm)
+}
+
+func keyOf(svc kcm.ServiceWithValues) engine.Key { return service.KeyOf(svc.Namespace, svc.Name) }
 
 func keyOfState(s kcm.ServiceState) engine.Key {
 	return engine.Key{Namespace: s.Namespace, Name: s.Name}

@@ -1,11 +1,14 @@
 package serviceset
 
 import (
+	"cmp"
 	"context"
 	"maps"
+	"slices"
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
@@ -16,18 +19,19 @@ import (
 	kcm "portico.dev/portico/api/kcm/v1beta1"
 	sveltos "portico.dev/portico/api/sveltos/v1beta1"
 	"portico.dev/portico/kube/control"
+	"portico.dev/portico/kube/follow"
 )
 
 // Names of the indexes by which ServiceSets are found, and templates by their chart.
 const (
 	byTemplate = "portico.serviceset.template"
-	byValues   = "portico.serviceset.values"
+	byProvider = "portico.serviceset.provider"
 	byCluster  = "portico.serviceset.cluster"
 	byChart    = "portico.serviceset.chart"
 )
 
 func index(indexer client.FieldIndexer) error {
-	for name, value := range map[string]client.IndexerFunc{byTemplate: templatesOf, byValues: valuesOf, byCluster: clusterOf} {
+	for name, value := range map[string]client.IndexerFunc{byTemplate: templatesOf, byCluster: clusterOf, byProvider: providersOf} {
 		if err := indexer.IndexField(context.Background(), &kcm.ServiceSet{}, name, value); err != nil {
 			return err
 		}
@@ -72,29 +76,39 @@ func templatesOf(obj client.Object) []string {
 	return names
 }
 
-func valuesOf(obj client.Object) []string {
-	var names []string
-	for _, svc := range obj.(*kcm.ServiceSet).Spec.Services {
-		for _, from := range svc.ValuesFrom {
-			names = append(names, from.Kind+"/"+from.Name)
-		}
-	}
-	return names
-}
-
 func clusterOf(obj client.Object) []string { return []string{obj.(*kcm.ServiceSet).Spec.Cluster} }
 
-func named(kind string) func(client.Object) string {
-	return func(obj client.Object) string { return kind + "/" + obj.GetName() }
+func providersOf(obj client.Object) []string {
+	return []string{cmp.Or(obj.(*kcm.ServiceSet).Spec.Provider.Name, kcm.DefaultStateManagementProviderName)}
 }
 
-// usersOfSecret are the sets that read values from a Secret, or whose target it leads to.
-func (c *Controller) usersOfSecret(ctx context.Context, obj client.Object) []reconcile.Request {
-	out := c.usersOf(byValues, named("Secret"))(ctx, obj)
-	if cluster, ok := kubeconfigOf(obj); ok {
-		out = append(out, c.list(ctx, obj.GetNamespace(), client.MatchingFields{byCluster: cluster})...)
+// usersOfContent are the sets that read a ConfigMap or Secret, or, of a Secret, whose target it
+// leads to.
+func (c *Controller) usersOfContent(kind string) handler.MapFunc {
+	return func(ctx context.Context, obj client.Object) []reconcile.Request {
+		out := c.follow.Followers(follow.Object{Kind: schema.GroupVersionKind{Version: "v1", Kind: kind}, Key: client.ObjectKeyFromObject(obj)})
+		if cluster, ok := kubeconfigOf(obj); ok && kind == "Secret" {
+			out = append(out, c.list(ctx, obj.GetNamespace(), client.MatchingFields{byCluster: cluster})...)
+		}
+		return out
 	}
-	return out
+}
+
+// usersOfProvider are the sets of every namespace that name a StateManagementProvider.
+func (c *Controller) usersOfProvider(ctx context.Context, obj client.Object) []reconcile.Request {
+	return c.list(ctx, "", client.MatchingFields{byProvider: obj.GetName()})
+}
+
+// beside are the sets of the same cluster that are going: one of them may have waited.
+func (c *Controller) beside(ctx context.Context, obj client.Object) []reconcile.Request {
+	var found kcm.ServiceSetList
+	where := []client.ListOption{client.InNamespace(obj.GetNamespace()), client.MatchingFields{byCluster: obj.(*kcm.ServiceSet).Spec.Cluster}}
+	if err := c.kube.List(ctx, &found, where...); err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "listing the ServiceSets of a cluster")
+		return nil
+	}
+	found.Items = slices.DeleteFunc(found.Items, func(s kcm.ServiceSet) bool { return s.DeletionTimestamp == nil })
+	return control.Requests(&found)
 }
 
 // kubeconfigOf is the cluster whose kubeconfig a Secret of this name holds.

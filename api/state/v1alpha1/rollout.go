@@ -23,7 +23,8 @@ type RolloutSpec struct {
 	// +kubebuilder:default=Stop
 	// +optional
 	OnFailure OnFailure `json:"onFailure,omitempty"`
-	// MaxFailures is how many clusters may fail, or how many percent of all.
+	// MaxFailures is how many clusters may fail, or how many percent of all, rounded down; empty
+	// is none. A cluster that failed and may counts as done.
 	// +kubebuilder:validation:XIntOrString
 	// +optional
 	MaxFailures *intstr.IntOrString `json:"maxFailures,omitempty"`
@@ -74,13 +75,14 @@ type Wave struct {
 	// selects all.
 	// +optional
 	Selector *metav1.LabelSelector `json:"selector,omitempty"`
-	// Count is how many of them the wave takes at most, or how many percent: canaries. The
-	// first by namespace and name are taken. Empty takes all.
+	// Count is how many of them the wave takes at most, or how many percent, rounded up:
+	// canaries. The first by namespace and name are taken, before them those that have the
+	// revision already. Empty takes all.
 	// +kubebuilder:validation:XIntOrString
 	// +optional
 	Count *intstr.IntOrString `json:"count,omitempty"`
 	// MaxUnavailable is how many of the wave's clusters may be changing or not deployed at the
-	// same time, or how many percent of them, rounded up. Empty is all of them.
+	// same time, or how many percent of them, rounded up; at least one. Empty is all of them.
 	// +kubebuilder:validation:XIntOrString
 	// +optional
 	MaxUnavailable *intstr.IntOrString `json:"maxUnavailable,omitempty"`
@@ -123,7 +125,8 @@ type RolloutStatus struct {
 	// Phase in one word.
 	// +optional
 	Phase RolloutPhase `json:"phase,omitempty"`
-	// Revision is what is being rolled out; of ClusterDeployments, a digest of all of theirs.
+	// Revision is what is being rolled out; of ClusterDeployments, a digest of all of theirs as
+	// they were when it began.
 	// +optional
 	Revision string `json:"revision,omitempty"`
 	// Stable is the revision that was rolled out completely last.
@@ -132,7 +135,9 @@ type RolloutStatus struct {
 	// Started is when the revision was seen first.
 	// +optional
 	Started *metav1.Time `json:"started,omitempty"`
-	// Admitted are the clusters that may have the revision, sorted.
+	// Admitted are the clusters that may have the revision, sorted. ClusterDeployments have a
+	// revision each: the first entry of one is what was complete there last, a second one what
+	// it was admitted to.
 	// +listType=atomic
 	// +optional
 	Admitted []AdmittedCluster `json:"admitted,omitempty"`
@@ -191,7 +196,8 @@ type RolloutRecord struct {
 	Clusters int32 `json:"clusters"`
 }
 
-// Rollout takes the changes of services to the clusters in waves.
+// Rollout takes the changes of services to the clusters in waves. Of several for one subject the
+// oldest counts.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status

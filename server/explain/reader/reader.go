@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	kcm "portico.dev/portico/api/kcm/v1beta1"
+	statev1 "portico.dev/portico/api/state/v1alpha1"
 	"portico.dev/portico/fleet"
 	"portico.dev/portico/server/explain"
 )
@@ -55,8 +56,12 @@ func (r *Reader) Read(ctx context.Context, of explain.Ref) (explain.Snapshot, er
 		err = g.credential(ctx, of.Namespace, of.Name)
 	case kcm.ServiceSetKind:
 		err = g.serviceSet(ctx, of.Namespace, of.Name)
-	case kcm.MultiClusterServiceKind:
-		err = g.multiClusterService(ctx, of.Name)
+	case kcm.MultiClusterServiceKind, statev1.NamespacedMultiClusterServiceKind:
+		err = g.multiClusterService(ctx, of)
+	case statev1.RolloutKind:
+		err = g.rollout(ctx, of.Namespace, of.Name)
+	case kcm.StateManagementProviderKind:
+		err = g.stateManagementProvider(ctx, of.Name)
 	case kcm.ManagementKind:
 		_, err = g.get(ctx, kcmKind(of.Kind), "", of.Name)
 	case "Machine":
@@ -71,8 +76,11 @@ func (r *Reader) List(ctx context.Context, namespace string, kinds ...string) (e
 	g.out.Now = r.clock()
 	for _, kind := range kinds {
 		gk := kcmKind(kind)
-		if kind == "Machine" {
-			gk = schema.GroupKind{Group: clusterAPI, Kind: kind}
+		switch kind {
+		case "Machine":
+			gk.Group = clusterAPI
+		case statev1.NamespacedMultiClusterServiceKind, statev1.RolloutKind:
+			gk.Group = statev1.GroupVersion.Group
 		}
 		if _, err := g.list(ctx, gk, namespace); err != nil {
 			return g.out, err
@@ -90,6 +98,10 @@ const (
 
 func kcmKind(kind string) schema.GroupKind {
 	return schema.GroupKind{Group: kcm.GroupVersion.Group, Kind: kind}
+}
+
+func stateKind(kind string) schema.GroupKind {
+	return schema.GroupKind{Group: statev1.GroupVersion.Group, Kind: kind}
 }
 
 // gathering is one snapshot in the making.

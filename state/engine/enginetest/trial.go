@@ -121,6 +121,7 @@ func (x *trial) gone(what engine.Removal) {
 
 func (x *trial) until(what string, ask func() engine.Report, so func(engine.Report) bool) engine.Report {
 	x.Helper()
+	patience := x.patience()
 	over := time.After(patience)
 	for {
 		report := ask()
@@ -164,6 +165,64 @@ func (x *trial) expect(why string, want map[string]Release) {
 	}
 }
 
+// allowed skips the part if the engine refuses the set. It has to say so under its name.
+func (x *trial) allowed(set engine.Set) {
+	x.Helper()
+	errs := x.engine.Refuse(set)
+	for _, err := range errs {
+		if !strings.Contains(err.Error(), x.engine.Name()) {
+			x.Errorf("the engine %s refuses without its name: %v", x.engine.Name(), err)
+		}
+	}
+	if len(errs) > 0 {
+		x.Skipf("NOT TRIED: the engine %s refuses it: %v", x.engine.Name(), errs.ToAggregate())
+	}
+}
+
+// ability is what a lab or a target can do besides.
+func ability[A any](x *trial, of any) A {
+	x.Helper()
+	able, ok := of.(A)
+	if !ok {
+		x.Fatalf("the engine %s does not refuse this, so its lab must be able to try it: let %T implement %T, or name the part in LimitedLab.Limits with the reason", x.engine.Name(), of, new(A))
+	}
+	return able
+}
+
+// pause applies the set whenever its report changes, for so long.
+func (x *trial) pause(set engine.Set, long time.Duration) {
+	x.Helper()
+	over := time.After(long)
+	for {
+		select {
+		case <-x.engine.Changes():
+			x.apply(set)
+		case <-over:
+			return
+		}
+	}
+}
+
+// happens waits for something that no report has to tell of.
+func (x *trial) happens(what string, so func() bool) {
+	x.Helper()
+	for begun := time.Now(); !so(); time.Sleep(10 * time.Millisecond) {
+		if time.Since(begun) > x.patience() {
+			x.Fatalf("%s did not happen within %s", what, x.patience())
+		}
+	}
+}
+
+// patience is how long the suite waits for what must happen.
+func (x *trial) patience() time.Duration {
+	if slow, ok := x.lab.(PatientLab); ok {
+		return slow.Patience()
+	}
+	return patience
+}
+
+func replaced(text, old, with string) string { return strings.ReplaceAll(text, old, with) }
+
 func find(r engine.Report, name string) engine.ServiceReport {
 	i := slices.IndexFunc(r.Services, func(s engine.ServiceReport) bool { return s.Key.Name == name })
 	if i < 0 {
@@ -195,7 +254,7 @@ func says(name string, state engine.State, words string) func(engine.Report) boo
 func words(r engine.Report) string {
 	lines := []string{fmt.Sprintf("gone %v, unreachable %v", r.Gone, r.Unreachable)}
 	for _, s := range r.Services {
-		lines = append(lines, fmt.Sprintf("%s %s %q version %q digest %q", s.Key, s.State, s.Message, s.Version, s.Digest))
+		lines = append(lines, fmt.Sprintf("%s %s %q version %q digest %q drift %q", s.Key, s.State, s.Message, s.Version, s.Digest, s.Drift))
 	}
 	return strings.Join(lines, "\n")
 }

@@ -1,10 +1,13 @@
 package direct_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -18,7 +21,9 @@ import (
 	"portico.dev/portico/fleet"
 	"portico.dev/portico/kube/helm"
 	"portico.dev/portico/kube/kubetest"
+	"portico.dev/portico/kube/manifest"
 	"portico.dev/portico/kube/remote"
+	"portico.dev/portico/kube/source/archive"
 	"portico.dev/portico/state/engine"
 	"portico.dev/portico/state/engine/enginetest"
 	"portico.dev/portico/state/engines/direct"
@@ -42,12 +47,14 @@ type lab struct {
 	kube    client.Client
 	clients *kubernetes.Clientset
 	charts  map[string]*helm.Chart
-	targets int
+	// archives are sources other than charts, by their address.
+	archives map[string][]byte
+	targets  int
 }
 
-func newLab(t *testing.T) *lab {
+func newLab(t testing.TB) *lab {
 	t.Helper()
-	l := &lab{cluster: shared.Cluster(t), charts: map[string]*helm.Chart{}}
+	l := &lab{cluster: shared.Cluster(t), charts: map[string]*helm.Chart{}, archives: map[string][]byte{}}
 	l.home = l.cluster.Namespace(t)
 	var err error
 	if l.kube, err = client.New(l.cluster.Config, client.Options{}); err != nil {
@@ -57,7 +64,10 @@ func newLab(t *testing.T) *lab {
 		t.Fatal(err)
 	}
 	for _, version := range []string{"1.0.0", "2.0.0"} {
-		l.charts[version] = chart(t, version)
+		l.charts[version] = chart(t, version, "")
+	}
+	for what, more := range odd {
+		l.charts[string(what)] = chart(t, "1.0.0", more)
 	}
 	return l
 }
@@ -97,6 +107,37 @@ func (l library) Chart(_ context.Context, from engine.Source) (*helm.Chart, erro
 		return found, nil
 	}
 	return nil, fmt.Errorf("fetching chart %s: %w: its source does not have it", from.URL, fleet.ErrInvalid)
+}
+
+// Files reads archives of the lab.
+func (l library) Files(_ context.Context, from engine.Source) (map[string]string, error) {
+	return manifest.Files(l.lab.archives[from.URL])
+}
+
+// Odd implements enginetest.OddLab.
+func (l *lab) Odd(_ testing.TB, odd enginetest.Odd) engine.Source {
+	return engine.Source{URL: string(odd), Revision: "1.0.0", Digest: l.charts[string(odd)].Digest()}
+}
+
+// Source implements enginetest.SourceLab: plain manifests come along, a kustomization is fetched.
+func (l *lab) Source(t testing.TB, kind engine.Kind, files map[string]string) engine.Source {
+	t.Helper()
+	source := engine.Source{Revision: "main@sha1:0123456789", Digest: engine.DigestOf(files)}
+	if kind == engine.Resource {
+		source.Files = files
+		return source
+	}
+	var out bytes.Buffer
+	var packed []archive.File
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		packed = append(packed, archive.File{Name: name, Data: []byte(files[name])})
+	}
+	if err := archive.Pack(&out, packed); err != nil {
+		t.Fatal(err)
+	}
+	source.URL = source.Digest
+	l.archives[source.URL] = out.Bytes()
+	return source
 }
 
 // Target implements enginetest.Lab.
@@ -175,6 +216,33 @@ func TestAtomicFailure(t *testing.T) {
 	await(t, e, set, engine.Deployed, "")
 	if r := target.Releases(t)[key]; !r.Whole || r.Text != "two" {
 		t.Errorf("the release is %+v", r)
+	}
+}
+
+// What is changed by hand is put right within two seconds, also while other releases are changed
+// all the time.
+func TestDriftIsMendedSoon(t *testing.T) {
+	l := newLab(t)
+	to := l.Target(t).(*target)
+	e := running(t, l)
+	set := l.many(to, "d", 6, "text: one")
+	set.Policy.Sync = engine.ContinuousWithDriftDetection
+	awaitAll(t, e, []engine.Set{set})
+	for i := range 5 {
+		set.Services = slices.Clone(set.Services)
+		set.Services[1+i].Values = "text: two"
+		if _, err := e.Apply(t.Context(), set); err != nil {
+			t.Fatal(err)
+		}
+		key, begun := set.Services[0].Key, time.Now()
+		to.Edit(t, key, "by hand")
+		for text := ""; text != "one"; text, _ = to.Text(t, key) {
+			if time.Since(begun) > 2*time.Second {
+				t.Fatalf("change %d was not mended within two seconds", i)
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		t.Logf("change %d was mended after %s", i, time.Since(begun))
 	}
 }
 

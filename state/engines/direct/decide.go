@@ -24,7 +24,18 @@ const (
 	remove action = "remove"
 	// look: ask how its objects stand.
 	look action = "look"
+	// take: make another set's release this one's, before it is applied.
+	take action = "take over"
+	// give: hand the release over to the set that wants it next.
+	give action = "hand over"
+	// leave: let the release be nobody's.
+	leave action = "leave"
 )
+
+// changes says whether an action changes the target.
+func (a action) changes() bool {
+	return a == apply || a == remove || a == take || a == give || a == leave
+}
 
 // step is what to do for one service, and how the service stands until then.
 type step struct {
@@ -32,6 +43,10 @@ type step struct {
 	at      time.Time // when to decide again; zero for: when something changes
 	state   engine.State
 	message string
+	// conflict says that another set has the release, or has it first.
+	conflict bool
+	// other is the set that the release is taken from, or given to.
+	other helm.Owner
 }
 
 // facts are what is known of one service on the target.
@@ -40,6 +55,12 @@ type facts struct {
 	release *helm.State
 	// wanted is the digest of the wanted release, empty while its chart is not read.
 	wanted string
+	// mode is the set's.
+	mode engine.SyncMode
+	// whole says that the release was once seen to run in whole.
+	whole bool
+	// most is how many failures in a row are enough; 0 is none.
+	most int
 	// seen says that the service's state was known before: until it is, one that this engine
 	// may have installed in an earlier life is not called anything.
 	seen bool
@@ -72,6 +93,8 @@ func decide(svc engine.Service, saw facts, done func(engine.Key) bool) step {
 	switch {
 	case svc.Uninstall:
 		return decideGone(saw)
+	case once(saw):
+		return decideHealth(saw)
 	case svc.Problem != "":
 		return step{do: rest, state: engine.Failed, message: svc.Problem}
 	case svc.NotYet != "":
@@ -142,13 +165,21 @@ func (h health) again() time.Time {
 // at most five minutes.
 func retry(saw facts, again action, state engine.State) step {
 	s := step{do: rest, state: state, message: saw.lastFailure.message}
-	if saw.lastFailure.final {
+	if again != remove && saw.hopeless() {
+		if !saw.lastFailure.final {
+			s.message = fmt.Sprintf("%s (tried %d times; it is tried again when something of it changes)", s.message, saw.attempts)
+		}
 		return s
 	}
 	if s.at = saw.lastFailure.at.Add(backoff(saw.attempts)); !saw.now.Before(s.at) {
 		s.do, s.at = again, time.Time{}
 	}
 	return s
+}
+
+// hopeless says whether what has failed is not tried again before something of it changes.
+func (saw facts) hopeless() bool {
+	return saw.attempts > 0 && (saw.lastFailure.final || saw.most > 0 && saw.attempts >= saw.most)
 }
 
 func backoff(attempts int) time.Duration {
@@ -160,14 +191,27 @@ func doubled(first, most time.Duration, n int) time.Duration {
 	return min(first<<min(max(n, 0), 10), most)
 }
 
-// pause is the step for a set whose target is left as it is: it is looked at, and that is all.
-func pause(s step) step {
-	if s.do != apply && s.do != remove {
+// still is the step for a set whose target is left as it is: it is looked at, and that is all.
+func still(s step, why string) step {
+	if !s.do.changes() {
 		return s
 	}
-	words := map[action]string{apply: "the set is paused; it would be installed or upgraded", remove: "the set is paused; it would be removed"}
-	return step{do: rest, state: engine.Pending, message: words[s.do]}
+	words := map[action]string{
+		apply: "it would be installed or upgraded", remove: "it would be removed", leave: "it would be left to itself",
+		take: "it would be taken over from another ServiceSet", give: "it would be handed over to another ServiceSet",
+	}
+	return step{do: rest, state: engine.Pending, message: why + ": " + words[s.do]}
 }
+
+// once says whether the release is installed and left alone from then on. One that has never
+// been seen to run in whole still follows what is wanted.
+func once(saw facts) bool {
+	return saw.mode == engine.OneTime && saw.release != nil && saw.release.Status == helm.Deployed &&
+		(saw.whole || saw.health == nil || saw.health.ready)
+}
+
+// stands says whether the release is as it should be, so that its objects may be looked at.
+func stands(saw facts) bool { return asWanted(saw) || once(saw) }
 
 func asWanted(saw facts) bool {
 	return saw.wanted != "" && saw.release != nil && saw.release.Status == helm.Deployed && saw.release.Digest == saw.wanted

@@ -1,6 +1,7 @@
 package direct
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -42,6 +43,12 @@ func TestDecide(t *testing.T) {
 		{"NoChart", "A chart that could not be read is read again, not applied.", engine.Service{}, facts{attempts: 1, lastFailure: failed(time.Minute, false), now: now}, step{do: load, state: engine.Failed, message: "no"}},
 		{"Problem", "What is known to be wrong is not tried.", engine.Service{Problem: "bad"}, facts{wanted: "x"}, step{do: rest, state: engine.Failed, message: "bad"}},
 		{"NotYet", "What is on its way is not a failure.", engine.Service{NotYet: "soon"}, facts{wanted: "x"}, step{do: rest, state: engine.Pending, message: "soon"}},
+		{"Enough", "It may fail three times, and has.", engine.Service{}, facts{wanted: "x", attempts: 3, most: 3, lastFailure: failed(time.Hour, false), now: now}, step{do: rest, state: engine.Failed, message: "no (tried 3 times; it is tried again when something of it changes)"}},
+		{"NotEnough", "It may fail once more.", engine.Service{}, facts{wanted: "x", attempts: 2, most: 3, lastFailure: failed(time.Hour, false), now: now}, step{do: apply, state: engine.Failed, message: "no"}},
+		{"OnceLooks", "It may have been installed in an earlier life.", engine.Service{}, facts{mode: engine.OneTime, release: there("x", helm.Deployed)}, step{do: look, state: engine.Unseen}},
+		{"Once", "It ran once: nothing reaches it any more.", engine.Service{Problem: "bad"}, facts{mode: engine.OneTime, whole: true, wanted: "y", release: there("x", helm.Deployed), health: &health{ready: true}}, step{do: rest, state: engine.Deployed}},
+		{"OnceIll", "It ran once, and what becomes of it later is told and not mended.", engine.Service{}, facts{mode: engine.OneTime, whole: true, release: there("x", helm.Deployed), health: &health{message: "no pods", at: now}, now: now}, step{do: rest, at: now.Add(time.Second), state: engine.Provisioning, message: "no pods"}},
+		{"NeverWhole", "It never ran: another wish may help.", engine.Service{}, facts{mode: engine.OneTime, wanted: "y", release: there("x", helm.Deployed), health: &health{message: "no pods"}}, step{do: apply, state: engine.Provisioning, message: "upgrading from revision 3"}},
 		{"Uninstall", "It shall not be there.", engine.Service{Uninstall: true}, facts{release: there("x", helm.Failed)}, step{do: remove, state: engine.Deleting}},
 		{"Uninstalled", "It is not there.", engine.Service{Uninstall: true}, facts{}, step{do: rest, state: engine.Deleted}},
 	}
@@ -63,19 +70,26 @@ func TestBackoff(t *testing.T) {
 	}
 }
 
-// Nothing that this engine cannot do is accepted in silence.
+// What the engine cannot do is refused under its name, and k0rdent's defaults are not.
 func TestRefuse(t *testing.T) {
+	broken := engine.Selector{Name: "("}
 	set := engine.Set{
-		Services: []engine.Service{{Kind: engine.Helm}, {Kind: engine.Kustomize, Template: "k"}},
-		Policy:   engine.Policy{Sync: engine.DryRun, LeaveOnRemove: true, Reload: true, DriftIgnored: []engine.Selector{{}}, DriftExcluded: []engine.Exclusion{{}}},
+		Services: []engine.Service{{Kind: engine.Helm, Values: "a: b"}, {Kind: engine.Kustomize, Values: "a: b"}, {Kind: engine.Resource, Values: "a: b"}},
+		Policy: engine.Policy{
+			Sync: "Sometimes", DriftIgnored: []engine.Selector{{}, broken}, DriftExcluded: []engine.Exclusion{{Target: broken}},
+			Patches: []engine.Patch{{Target: broken}},
+		},
 	}
 	want := []string{
-		"spec.provider.config.syncMode", "spec.provider.config.stopMatchingBehavior", "spec.provider.config.reloader",
-		"spec.provider.config.driftIgnore", "spec.provider.config.driftExclusions", "spec.services[1].template",
+		"spec.provider.config.syncMode", "spec.provider.config.driftIgnore[1]", "spec.provider.config.driftExclusions[0].target",
+		"spec.provider.config.patches[0].target", "spec.services[2].values",
 	}
 	var got []string
 	for _, err := range New(nil, nil, nil).Refuse(set) {
 		got = append(got, err.Field)
+		if !strings.Contains(err.Error(), "engine direct") {
+			t.Errorf("refused without the name of the engine: %v", err)
+		}
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("refused other fields (-want +got)\n%s", diff)

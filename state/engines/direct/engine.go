@@ -5,29 +5,43 @@ import (
 	"fmt"
 	"sync"
 
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
 	"portico.dev/portico/fleet"
 	"portico.dev/portico/kube/helm"
+	"portico.dev/portico/kube/remote"
 	"portico.dev/portico/state/engine"
 )
 
-// Cluster is what the engine needs of one target. It is safe for concurrent use.
+// Cluster is what the engine needs of one target: see helm.Releases and remote.Cluster, which
+// keep these promises. It is safe for concurrent use, and every call ends with its context.
 type Cluster interface {
-	// List returns the releases whose records carry the label, by namespace and name. It
-	// ends soon, even if the cluster does not answer.
-	List(ctx context.Context, label, value string) (map[engine.Key]helm.State, error)
-	// Apply makes a release as wanted; see helm.Releases.
+	// Owners returns the releases whose records carry the label, and whose they are.
+	Owners(ctx context.Context, label string) (map[engine.Key]helm.Owned, error)
+	// OwnerOf says the same of one release.
+	OwnerOf(ctx context.Context, namespace, name, label string) (helm.Owned, error)
+	// Give makes a release another owner's, and changes nothing else of it.
+	Give(ctx context.Context, release engine.Key, from, to helm.Owner) error
+	// Apply makes a release as wanted.
 	Apply(ctx context.Context, want helm.Wanted) (helm.State, error)
-	// Remove takes a release away; see helm.Releases.
+	// Remove takes a release away.
 	Remove(ctx context.Context, namespace, name string, o helm.RemoveOptions) error
-	// Health says which objects of a release do not run; none means that all do. It ends
-	// soon, even if the cluster does not answer.
+	// Health says which objects of a release do not run; none means that all do.
 	Health(ctx context.Context, namespace, name string) ([]helm.Problem, error)
-	// Watch calls changed whenever a workload of the cluster has changed, or may have, and
-	// lost whenever the cluster does not answer, until ctx ends. It outlives broken
-	// connections.
-	Watch(ctx context.Context, changed func(), lost func(error))
+	// Kinds are those of the objects of a release.
+	Kinds(ctx context.Context, namespace, name string) ([]schema.GroupVersionKind, error)
+	// Drift says what of a release is not as it was installed, Mend puts it right.
+	Drift(ctx context.Context, namespace, name string, o helm.DriftOptions) ([]helm.Difference, error)
+	Mend(ctx context.Context, namespace, name string, o helm.DriftOptions) ([]helm.Difference, error)
+	// Mounts are the workloads of a release that read ConfigMaps or Secrets. Restart starts the
+	// pods of one anew, MarkLoaded notes what they were started with.
+	Mounts(ctx context.Context, namespace, name string) ([]helm.Mount, error)
+	Restart(ctx context.Context, workload helm.Object, digest string) error
+	MarkLoaded(ctx context.Context, workload helm.Object, digest string) error
+	// WatchObjects calls changed for each object of a release that is of one of the kinds and
+	// has changed, or may have, and lost whenever the cluster does not answer, until ctx ends.
+	WatchObjects(ctx context.Context, kinds *remote.Kinds, changed func(remote.Moved), lost func(error))
 }
 
 // Clusters finds targets.
@@ -40,17 +54,19 @@ type Clusters interface {
 	Forget(target engine.Target)
 }
 
-// Charts reads charts.
-type Charts interface {
-	// Chart returns the chart behind the source. The error wraps fleet.ErrInvalid if what is
-	// there is no chart.
+// Sources reads what services are made of. The errors wrap fleet.ErrInvalid if what is there is
+// not what it should be.
+type Sources interface {
+	// Chart returns the chart behind the source.
 	Chart(ctx context.Context, source engine.Source) (*helm.Chart, error)
+	// Files returns the files of the archive behind the source, by their path.
+	Files(ctx context.Context, source engine.Source) (map[string]string, error)
 }
 
 // Engine is the direct engine.
 type Engine struct {
 	clusters Clusters
-	charts   Charts
+	sources  Sources
 	clock    fleet.Clock
 	notices  *engine.Notices
 
@@ -62,8 +78,8 @@ type Engine struct {
 var _ engine.Engine = (*Engine)(nil)
 
 // New returns the engine. Nothing happens on a target before Start.
-func New(clusters Clusters, charts Charts, clock fleet.Clock) *Engine {
-	return &Engine{clusters: clusters, charts: charts, clock: clock, notices: engine.NewNotices(), workers: map[engine.Target]*worker{}}
+func New(clusters Clusters, sources Sources, clock fleet.Clock) *Engine {
+	return &Engine{clusters: clusters, sources: sources, clock: clock, notices: engine.NewNotices(), workers: map[engine.Target]*worker{}}
 }
 
 // Name implements engine.Engine.

@@ -6,6 +6,7 @@ import (
 	"encoding/pem"
 	"io"
 	"log"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -13,6 +14,7 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -35,6 +37,10 @@ type gate struct {
 	left    int // writes before it is severed; less than zero for: never
 	writes  int
 	journal []string
+	// asked counts requests by method and resource, but for those of watches that go on.
+	asked map[string]int
+	// restarts counts by path what was written to the pods of a workload, but for Helm.
+	restarts map[string]int
 	// held lets go when the gate is mended.
 	held chan struct{}
 }
@@ -56,7 +62,7 @@ func newGate(t testing.TB, config *rest.Config) *gate {
 	model := httptest.NewTLSServer(nil) // it has a certificate for loopback
 	defer model.Close()
 	g := &gate{
-		proxy: proxy, address: "127.0.0.1:0", tls: model.TLS.Clone(), left: -1,
+		proxy: proxy, address: "127.0.0.1:0", tls: model.TLS.Clone(), left: -1, restarts: map[string]int{}, asked: map[string]int{},
 		certificate: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: model.Certificate().Raw}),
 	}
 	g.open()
@@ -78,9 +84,14 @@ func (g *gate) open() {
 // kubeconfig leads through the gate.
 func (g *gate) kubeconfig(t testing.TB) []byte {
 	t.Helper()
+	return kubeconfig(t, &rest.Config{Host: "https://" + g.address, BearerToken: "whoever comes through the gate", TLSClientConfig: rest.TLSClientConfig{CAData: g.certificate}})
+}
+
+func kubeconfig(t testing.TB, config *rest.Config) []byte {
+	t.Helper()
 	text, err := clientcmd.Write(clientcmdapi.Config{
-		Clusters:       map[string]*clientcmdapi.Cluster{"c": {Server: "https://" + g.address, CertificateAuthorityData: g.certificate}},
-		AuthInfos:      map[string]*clientcmdapi.AuthInfo{"u": {Token: "whoever comes through the gate"}},
+		Clusters:       map[string]*clientcmdapi.Cluster{"c": {Server: config.Host, CertificateAuthorityData: config.CAData}},
+		AuthInfos:      map[string]*clientcmdapi.AuthInfo{"u": {Token: config.BearerToken, ClientCertificateData: config.CertData, ClientKeyData: config.KeyData}},
 		Contexts:       map[string]*clientcmdapi.Context{"x": {Cluster: "c", AuthInfo: "u"}},
 		CurrentContext: "x",
 	})
@@ -95,6 +106,7 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	g.wait(r)
 	g.mu.Lock()
 	severed, last := g.severed, false
+	g.asked[r.Method+" "+resourceOf(r)]++
 	if !severed && r.Method != http.MethodGet {
 		g.writes++
 		g.note(r)
@@ -112,6 +124,29 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler)
 	}
 	g.proxy.ServeHTTP(w, r)
+}
+
+var parts = regexp.MustCompile(`^/(?:api|apis/[^/]+)/[^/]+(?:/namespaces/[^/]+)?/([a-z]+)(/.*)?$`)
+
+// resourceOf is what a request asks for.
+func resourceOf(r *http.Request) string {
+	found, words := parts.FindStringSubmatch(r.URL.Path), ""
+	switch {
+	case found == nil:
+		return r.URL.Path
+	case r.URL.Query().Get("watch") != "":
+		words = " watch"
+	case found[2] == "":
+		words = " list"
+	}
+	return found[1] + words
+}
+
+// requests counts by method and resource.
+func (g *gate) requests() map[string]int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return maps.Clone(g.asked)
 }
 
 func (g *gate) wait(r *http.Request) {
@@ -133,6 +168,8 @@ var record = regexp.MustCompile(`/secrets(?:/sh\.helm\.release\.v1\.(.+)\.v\d+)?
 func (g *gate) note(r *http.Request) {
 	found := record.FindStringSubmatch(r.URL.Path)
 	switch {
+	case found == nil && r.URL.Query().Get("fieldManager") == "portico-reload" && strings.Contains(bodyOf(r), `"template"`):
+		g.restarts[r.URL.Path]++
 	case found == nil:
 	case r.Method == http.MethodDelete:
 		g.journal = append(g.journal, "remove "+found[1])
@@ -145,12 +182,17 @@ var named = regexp.MustCompile(`sh\.helm\.release\.v1\.([a-z0-9-]+)\.v\d+`)
 
 // nameIn finds the name of a release in the body of a request, in whatever form it is.
 func nameIn(r *http.Request) string {
-	body, _ := io.ReadAll(r.Body) // a body that broke off is passed on as far as it came
-	r.Body = io.NopCloser(bytes.NewReader(body))
-	if found := named.FindSubmatch(body); found != nil {
-		return string(found[1])
+	if found := named.FindStringSubmatch(bodyOf(r)); found != nil {
+		return found[1]
 	}
 	return "a Secret"
+}
+
+// bodyOf reads the body of a request, and leaves it there.
+func bodyOf(r *http.Request) string {
+	body, _ := io.ReadAll(r.Body) // a body that broke off is passed on as far as it came
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	return string(body)
 }
 
 // Sever implements enginetest.Target.

@@ -2,103 +2,22 @@ package direct
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
-	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/yaml"
 
 	"portico.dev/portico/fleet"
 	"portico.dev/portico/kube/helm"
+	"portico.dev/portico/kube/manifest"
 	"portico.dev/portico/state/engine"
 )
 
-// SetLabel is the label of a release's record that says which ServiceSet it belongs to: a
-// digest, since a label's value is shorter than a name can be.
-const SetLabel = "portico.dev/serviceset"
-
-// loading bounds how long a chart may take to be fetched and read.
+// loading bounds how long a source may take to be fetched and read.
 const loading = time.Minute
-
-// ownerOf is the set as the owner of its releases.
-func ownerOf(set types.NamespacedName) helm.Owner {
-	sum := sha256.Sum256([]byte(set.String()))
-	return helm.Owner{Label: SetLabel, Value: hex.EncodeToString(sum[:16])}
-}
-
-// startListing reads the set's releases from the target: all that the engine has to remember.
-func (w *worker) startListing(ctx context.Context, s *set) {
-	s.listing, s.dated = true, false
-	for _, svc := range s.services {
-		svc.moved = svc.changing
-	}
-	cluster := w.cluster
-	w.start(func() {
-		owner := ownerOf(s.ref.Set)
-		found, err := cluster.List(ctx, owner.Label, owner.Value)
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		tardy := s.tardy
-		s.listing, s.tardy = false, false
-		switch {
-		case cluster != w.cluster, ctx.Err() != nil, tardy && err == nil:
-			return // it says nothing of what counts now
-		case err != nil:
-			w.lost(err)
-			return
-		}
-		w.tries, w.again, w.unreachable = 0, time.Time{}, nil
-		s.take(found)
-	})
-}
-
-// unlist has the releases read anew before anything else is decided.
-func (s *set) unlist() { s.listed, s.tardy = false, s.listing }
-
-// take records which releases there are. Of a service that was worked on meanwhile, the
-// operation knows better.
-func (s *set) take(found map[engine.Key]helm.State) {
-	s.listed = true
-	for key, state := range found {
-		if state.Status != helm.Uninstalled {
-			s.service(key)
-		}
-	}
-	for key, svc := range s.services {
-		if state, ok := found[key]; !svc.moved && !svc.changing {
-			svc.release = nil
-			if ok && state.Status != helm.Uninstalled {
-				svc.release = &state
-			}
-		}
-		if svc.doubted != nil {
-			svc.doubted()
-			svc.doubted = nil
-		}
-	}
-}
-
-// lost records that the target does not answer: it is asked again after half a second, then
-// after twice as long each time, at most every half minute. What was known is read again then.
-func (w *worker) lost(err error) {
-	now := w.clock()
-	if now.Before(w.again) {
-		return // several operations have noticed the same
-	}
-	w.again = now.Add(doubled(500*time.Millisecond, 30*time.Second, w.tries))
-	w.tries++
-	if w.unreachable == nil {
-		w.unreachable = &engine.Unreachable{Since: now, Message: fleet.Sentence(err)}
-	}
-	w.relist()
-	for _, s := range w.sets {
-		for _, svc := range s.services {
-			svc.doubted = nil
-		}
-	}
-}
 
 // errand is one service that something is done about.
 type errand struct {
@@ -108,22 +27,52 @@ type errand struct {
 	key engine.Key
 }
 
-// act starts the operation that the service's step asks for. It returns when to look at one
-// that is under way.
+// act starts the operation that the service's step asks for. It returns when to look again at
+// what is under way, or is not looked at yet.
 func (e errand) act(ctx context.Context) time.Time {
-	switch do := e.svc.stands.do; {
-	case e.svc.busy:
+	svc, do := e.svc, e.svc.stands.do
+	switch {
+	case svc.busy:
 		return e.accompany(ctx)
+	case svc.unsure:
+		e.operate(ctx, e.check())
+	case do.changes() && e.working >= atOnce, !do.changes() && e.reading >= readAtOnce && (do != rest || svc.restless()):
+		e.wait()
 	case do == load:
 		e.operate(ctx, e.load())
-	case do == apply && e.working < atOnce:
+	case do == apply:
 		e.operate(ctx, e.apply())
-	case do == remove && e.working < atOnce:
+		return svc.accompanied.again()
+	case do == remove:
 		e.operate(ctx, e.remove())
-	case do == look, do == rest && e.svc.stale && asWanted(e.svc.facts):
+	case do == take:
+		e.operate(ctx, e.give(svc.stands.other, e.set.owner))
+	case do == give:
+		e.operate(ctx, e.give(e.set.owner, svc.stands.other))
+	case do == leave:
+		e.operate(ctx, e.give(e.set.owner, helm.Owner{}))
+	case do == look:
+		e.operate(ctx, e.look())
+	case svc.restless():
+		if e.clock().Before(svc.calmed) {
+			return svc.calmed
+		}
 		e.operate(ctx, e.look())
 	}
 	return time.Time{}
+}
+
+// restless says whether what is as wanted may stand differently by now.
+func (svc *service) restless() bool {
+	return (svc.stale || svc.unread || len(svc.moved) > 0) && stands(svc.facts)
+}
+
+// wait has the set come back when others have ended.
+func (e errand) wait() {
+	if !e.set.queued {
+		e.set.queued = true
+		e.worker.queue = append(e.worker.queue, e.set)
+	}
 }
 
 // operation is something that takes time. What it returns is done under the worker's lock, and
@@ -133,13 +82,16 @@ type operation func(ctx context.Context) (record func())
 // operate runs an operation beside the loop, and wakes the loop when it has ended. One that was
 // broken off records nothing: what it has left on the target is read from there.
 func (e errand) operate(ctx context.Context, do operation) {
-	svc, changes := e.svc, e.svc.stands.do == apply || e.svc.stands.do == remove
+	svc, changes := e.svc, !e.svc.unsure && e.svc.stands.do.changes()
 	ctx, svc.stop = context.WithCancel(ctx)
 	svc.busy, svc.changing, svc.doing = true, changes, ""
+	count := &e.worker.reading
 	if changes {
-		e.working++
+		count = &e.worker.working
 		svc.accompanied = health{at: e.clock()}
+		e.touched[e.key] = true
 	}
+	*count++
 	e.start(func() {
 		record := do(ctx)
 		e.mu.Lock()
@@ -147,17 +99,19 @@ func (e errand) operate(ctx context.Context, do operation) {
 		cut := ctx.Err() != nil
 		svc.stop()
 		svc.busy, svc.changing, svc.stop = false, false, nil
+		e.set.dirty = true
+		*count--
 		if changes {
-			svc.moved = true
-			e.working--
+			e.touched[e.key] = true
+			e.disturb(e.key)
 		}
-		if !cut {
+		switch {
+		case !cut:
 			record()
-			return
-		}
-		svc.stale = true
-		if changes {
-			e.set.unlist()
+		case changes:
+			svc.unsure = true
+		default:
+			svc.stale = true
 		}
 	})
 }
@@ -175,7 +129,7 @@ func (w *worker) start(do func()) {
 
 func (w *worker) clock() time.Time { return w.engine.clock() }
 
-// load reads the chart and the values.
+// load reads the source and the values.
 func (e errand) load() operation {
 	input, svc := e.svc.input, e.svc
 	return func(ctx context.Context) func() {
@@ -192,19 +146,61 @@ func (e errand) load() operation {
 	}
 }
 
-func (e errand) wanted(ctx context.Context, svc engine.Service) (helm.Wanted, error) {
-	chart, err := e.engine.charts.Chart(ctx, svc.Source)
+func (e errand) wanted(ctx context.Context, in wish) (helm.Wanted, error) {
+	if in.Kind != engine.Helm {
+		chart, err := e.manifests(ctx, in)
+		if err != nil {
+			return helm.Wanted{}, err
+		}
+		return translate(in, chart, nil, e.set.owner), nil
+	}
+	chart, err := e.engine.sources.Chart(ctx, in.Source)
 	if err != nil {
 		return helm.Wanted{}, err
 	}
-	values, err := helm.ParseValues([]byte(svc.Values))
+	values, err := helm.ParseValues([]byte(in.Values))
 	if err != nil {
 		return helm.Wanted{}, fmt.Errorf("reading the values: %w: %w", fleet.ErrInvalid, err)
 	}
-	if err := helm.Check(chart, values); err != nil && !svc.Options.SkipSchemaValidation {
+	if err := helm.Check(chart, values); err != nil && !in.Options.SkipSchemaValidation {
 		return helm.Wanted{}, err
 	}
-	return translate(svc, chart, values, ownerOf(e.set.ref.Set)), nil
+	return translate(in, chart, values, e.set.owner), nil
+}
+
+// manifests makes a chart of files.
+func (e errand) manifests(ctx context.Context, in wish) (*helm.Chart, error) {
+	files := in.Source.Files
+	if files == nil {
+		var err error
+		if files, err = e.engine.sources.Files(ctx, in.Source); err != nil {
+			return nil, err
+		}
+	}
+	read := func() ([]byte, error) { return manifest.Plain(files, in.Source.Path) }
+	if in.Kind == engine.Kustomize {
+		variables, err := variables(in.Values)
+		if err != nil {
+			return nil, err
+		}
+		read = func() ([]byte, error) {
+			return manifest.Kustomize(files, in.Source.Path, manifest.KustomizeOptions{Namespace: in.Key.Namespace, Values: variables})
+		}
+	}
+	manifests, err := read()
+	if err != nil {
+		return nil, err
+	}
+	return helm.FromManifests(in.Key.Name, in.Source.Revision, manifests)
+}
+
+// variables are the values of a kustomization.
+func variables(values string) (map[string]string, error) {
+	var out map[string]string
+	if err := yaml.UnmarshalStrict([]byte(values), &out); err != nil {
+		return nil, fmt.Errorf("reading the values: %w: a kustomization takes texts by their names: %w", fleet.ErrInvalid, err)
+	}
+	return out, nil
 }
 
 // apply installs or upgrades.
@@ -214,40 +210,35 @@ func (e errand) apply() operation {
 	return func(ctx context.Context) func() {
 		state, err := cluster.Apply(ctx, wanted)
 		return func() {
-			svc.health = nil
+			svc.health, svc.calmed = nil, e.clock().Add(calm)
 			if state.Status != "" && state.Status != helm.Absent {
-				svc.release = &state
+				e.owned(e.key, helm.Owned{State: state, Owner: e.set.owner.Value})
+				svc.have(e.state(e.set, e.key))
 			}
 			switch {
 			case err != nil:
-				e.doubt(e.inWords(err))
+				e.doubt(inWords(err))
 			case state.Status == helm.Failed:
 				e.failed(errors.New(state.Message))
 			default:
-				svc.attempts = 0
+				svc.attempts, svc.unread, svc.fresh, svc.drift = 0, false, true, nil
 			}
 		}
 	}
 }
 
-// inWords says which set has a release that this one wants, too.
-func (e errand) inWords(err error) error {
+// inWords says that another set has taken the release, past this engine.
+func inWords(err error) error {
 	var taken *helm.TakenError
 	if !errors.As(err, &taken) {
 		return err
 	}
-	who := "another ServiceSet"
-	for name := range e.sets {
-		if ownerOf(name) == taken.Owner {
-			who = "ServiceSet " + name.String()
-		}
-	}
-	return fmt.Errorf("%w: the release belongs to %s: take it out there, or give this one another name", fleet.ErrNotYet, who)
+	return errors.New("the release belongs to another ServiceSet: take it out there, or give this one another name")
 }
 
 // remove takes a release off the target.
 func (e errand) remove() operation {
-	svc, cluster, options := e.svc, e.cluster, translateRemoval(e.svc.input.Options, ownerOf(e.set.ref.Set))
+	svc, cluster, options := e.svc, e.cluster, translateRemoval(e.svc.input.Options, e.set.owner)
 	return func(ctx context.Context) func() {
 		err := cluster.Remove(ctx, e.key.Namespace, e.key.Name, options)
 		return func() {
@@ -255,50 +246,37 @@ func (e errand) remove() operation {
 				e.doubt(err)
 				return
 			}
-			svc.release, svc.health, svc.attempts = nil, nil, 0
-			e.vacate()
-		}
-	}
-}
-
-// vacate has the other sets that want the release try again at once.
-func (e errand) vacate() {
-	for _, s := range e.sets {
-		if svc := s.services[e.key]; svc != nil && s != e.set && !svc.lastFailure.final {
 			svc.attempts = 0
+			e.owned(e.key, helm.Owned{})
+			svc.have(nil)
 		}
 	}
 }
 
-// look asks how the objects of a release stand.
-func (e errand) look() operation {
-	svc, cluster := e.svc, e.cluster
-	svc.stale = false
+// give makes a release another set's: this one's own, when it is taken over.
+func (e errand) give(from, to helm.Owner) operation {
+	svc, cluster, has := e.svc, e.cluster, e.releases[e.key]
 	return func(ctx context.Context) func() {
-		problems, err := cluster.Health(ctx, e.key.Namespace, e.key.Name)
+		ctx, cancel := context.WithTimeout(ctx, asking)
+		defer cancel()
+		err := cluster.Give(ctx, e.key, from, to)
 		return func() {
-			now := e.clock()
-			if err == nil {
-				svc.judge(now, words(problems))
+			if err != nil {
+				e.doubt(err)
 				return
 			}
-			svc.stale = true
-			e.set.unlist()
-			svc.doubted = func() {
-				svc.stale = false
-				svc.judge(now, "its objects cannot be looked at: "+fleet.Sentence(err))
+			svc.attempts = 0
+			has.Owner = to.Value
+			if to == (helm.Owner{}) {
+				has = helm.Owned{} // nobody's releases are not known
+			}
+			e.owned(e.key, has)
+			svc.have(e.state(e.set, e.key))
+			if heir := e.owners[to.Value]; heir != nil {
+				e.service(heir, e.key)
 			}
 		}
 	}
-}
-
-// judge records what was seen of the objects: in words what does not run, or nothing.
-func (svc *service) judge(now time.Time, problem string) {
-	looks := 0
-	if problem != "" && svc.health != nil {
-		looks = svc.health.looks
-	}
-	svc.health = &health{ready: problem == "", message: problem, at: now, looks: looks + 1}
 }
 
 // accompany looks how the objects of an installation stand while it waits for them, so that
@@ -313,10 +291,12 @@ func (e errand) accompany(ctx context.Context) time.Time {
 	}
 	svc.watching = true
 	e.start(func() {
+		ctx, cancel := context.WithTimeout(ctx, asking)
+		defer cancel()
 		problems, err := cluster.Health(ctx, e.key.Namespace, e.key.Name)
 		e.mu.Lock()
 		defer e.mu.Unlock()
-		svc.watching = false
+		svc.watching, e.set.dirty = false, true
 		svc.accompanied = health{at: e.clock(), looks: svc.accompanied.looks + 1}
 		if err == nil && svc.busy {
 			svc.doing = words(problems)
@@ -337,13 +317,13 @@ func words(problems []helm.Problem) string {
 }
 
 // doubt records a failure that may be the target's: if the target answers when it is asked for
-// its releases, which may be others now in any case, it was the service's.
+// the release, which may be another one now in any case, it was the service's.
 func (e errand) doubt(err error) {
 	if _, known := fleet.NextOf(err); known {
 		e.failed(err)
 		return
 	}
-	e.set.unlist()
+	e.svc.unsure = true
 	seen := e.svc.doing
 	e.svc.doubted = func() {
 		e.svc.doing = seen
@@ -360,4 +340,23 @@ func (e errand) failed(err error) {
 	next, known := fleet.NextOf(err)
 	e.svc.attempts++
 	e.svc.lastFailure = failure{at: e.clock(), message: message, final: known && next.Stopped()}
+	e.disturb(e.key)
+}
+
+// lines say differences in words, ten at most.
+func lines(found []helm.Difference) []string {
+	var out []string
+	for _, d := range found {
+		fields := "it was deleted"
+		if len(d.Fields) > 0 {
+			dotted := slices.Clone(d.Fields)
+			for i, pointer := range dotted {
+				dotted[i] = strings.NewReplacer("/", ".", "~1", "/", "~0", "~").Replace(strings.TrimPrefix(pointer, "/"))
+			}
+			fields = strings.Join(dotted, ", ")
+		}
+		out = append(out, d.Object+": "+fields)
+	}
+	slices.Sort(out)
+	return out[:min(len(out), 10)]
 }

@@ -1,10 +1,9 @@
 package direct
 
 import (
-	"fmt"
-
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
+	"portico.dev/portico/kube/helm"
 	"portico.dev/portico/state/engine"
 )
 
@@ -13,9 +12,8 @@ func (e *Engine) Refuse(set engine.Set) field.ErrorList {
 	errs := refusePolicy(set.Policy)
 	for i, svc := range set.Services {
 		path := field.NewPath("spec", "services").Index(i)
-		if svc.Kind != engine.Helm {
-			errs = append(errs, field.Invalid(path.Child("template"), svc.Template,
-				fmt.Sprintf("the engine direct installs Helm charts, this is a template of type %s: use a template with spec.helm", svc.Kind)))
+		if svc.Kind == engine.Resource && svc.Values != "" {
+			errs = append(errs, field.Forbidden(path.Child("values"), "the engine direct gives no values to plain manifests: take them out"))
 		}
 	}
 	return errs
@@ -24,21 +22,24 @@ func (e *Engine) Refuse(set engine.Set) field.ErrorList {
 func refusePolicy(p engine.Policy) field.ErrorList {
 	var errs field.ErrorList
 	config := field.NewPath("spec", "provider", "config")
-	if p.Sync != "" && p.Sync != engine.Continuous {
-		errs = append(errs, field.NotSupported(config.Child("syncMode"), p.Sync, []engine.SyncMode{engine.Continuous}))
-	}
-	for _, option := range []struct {
-		name string
-		set  bool
-	}{
-		{"stopMatchingBehavior", p.LeaveOnRemove},
-		{"reloader", p.Reload},
-		{"driftIgnore", len(p.DriftIgnored) > 0},
-		{"driftExclusions", len(p.DriftExcluded) > 0},
-	} {
-		if option.set {
-			errs = append(errs, field.Forbidden(config.Child(option.name), "the engine direct cannot do this: take the field out"))
+	refuse := func(path *field.Path, s engine.Selector) {
+		if _, err := helm.Selector(s).Matcher(); err != nil {
+			errs = append(errs, field.Invalid(path, s, "the engine direct cannot read it: "+err.Error()))
 		}
+	}
+	switch p.Sync {
+	case "", engine.OneTime, engine.Continuous, engine.ContinuousWithDriftDetection, engine.DryRun:
+	default:
+		errs = append(errs, field.Invalid(config.Child("syncMode"), p.Sync, "the engine direct knows the modes OneTime, Continuous, ContinuousWithDriftDetection and DryRun"))
+	}
+	for i, s := range p.DriftIgnored {
+		refuse(config.Child("driftIgnore").Index(i), s)
+	}
+	for i, x := range p.DriftExcluded {
+		refuse(config.Child("driftExclusions").Index(i).Child("target"), x.Target)
+	}
+	for i, patch := range p.Patches {
+		refuse(config.Child("patches").Index(i).Child("target"), patch.Target)
 	}
 	return errs
 }

@@ -7,57 +7,48 @@ import (
 	"slices"
 	"time"
 
+	"portico.dev/portico/kube/helm"
 	"portico.dev/portico/state/engine"
 )
 
-// service returns what is known of a service, which may be nothing yet.
-func (s *set) service(key engine.Key) *service {
-	svc := s.services[key]
-	if svc == nil {
-		svc = &service{}
-		s.services[key] = svc
-	}
-	return svc
-}
-
 // wants returns the service as the set wants it.
 func (s *set) wants(key engine.Key) (engine.Service, bool) {
-	if s.removing {
-		return engine.Service{}, false
-	}
-	i := slices.IndexFunc(s.want.Services, func(svc engine.Service) bool { return svc.Key == key })
-	if i < 0 {
+	i, ok := s.at[key]
+	if s.removing || !ok {
 		return engine.Service{}, false
 	}
 	return s.want.Services[i], true
 }
 
-// decide is the step for one service, which the set may want or not.
+func (s *set) wish(svc engine.Service) wish { return wish{svc, s.want.Policy.Patches} }
+
+// decide is the step for one service, which the set may want or not, if no other set is there.
 func (s *set) decide(key engine.Key) step {
 	svc := s.services[key]
 	wanted, ok := s.wants(key)
 	switch {
-	case !ok && !s.mayRemove(key):
+	case ok:
+		return decide(wanted, svc.facts, s.done)
+	case svc.release != nil && !s.mayRemove(key):
 		return step{do: rest, state: engine.Deleting, message: "waits until what depends on it is removed"}
-	case !ok:
-		return decideGone(svc.facts)
-	case s.want.Paused:
-		return pause(decide(wanted, svc.facts, s.done))
 	}
-	return decide(wanted, svc.facts, s.done)
+	return decideGone(svc.facts)
 }
 
 // done says whether a service runs as it is wanted now.
 func (s *set) done(key engine.Key) bool {
 	wanted, ok := s.wants(key)
 	svc := s.services[key]
-	return ok && svc != nil && !differs(svc.input, wanted) && asWanted(svc.facts) && svc.health != nil && svc.health.ready
+	if !ok || svc == nil || svc.health == nil || !svc.health.ready || wanted.Uninstall {
+		return false
+	}
+	return once(svc.facts) || asWanted(svc.facts) && !(svc.outdated && differs(svc.input, s.wish(wanted)))
 }
 
 // mayRemove says whether everything that depends on the service is off the target.
 func (s *set) mayRemove(key engine.Key) bool {
 	for other, svc := range s.services {
-		if other != key && slices.Contains(svc.input.DependsOn, key) && (svc.release != nil || svc.busy) {
+		if (svc.release != nil || svc.busy) && other != key && slices.Contains(svc.input.DependsOn, key) {
 			return false
 		}
 	}
@@ -65,18 +56,28 @@ func (s *set) mayRemove(key engine.Key) bool {
 }
 
 // differs says whether two wishes may lead to different releases. The words by which the user
-// calls them, and where a chart of the same digest is fetched, make no difference.
-func differs(a, b engine.Service) bool {
+// calls them, and where a source of the same digest is fetched, make no difference.
+func differs(a, b wish) bool {
 	return a.Kind != b.Kind || a.Source.Digest != b.Source.Digest || a.Source.Path != b.Source.Path || a.Values != b.Values ||
-		a.Uninstall != b.Uninstall || a.NotYet != b.NotYet || a.Problem != b.Problem || !reflect.DeepEqual(a.Options, b.Options)
+		a.Uninstall != b.Uninstall || a.NotYet != b.NotYet || a.Problem != b.Problem || !reflect.DeepEqual(a.Options, b.Options) ||
+		!reflect.DeepEqual(a.patches, b.patches)
 }
 
 // renew forgets what was known about the wanted release if something else is wanted now.
-func (svc *service) renew(input engine.Service) {
+func (svc *service) renew(input wish) {
 	if differs(svc.input, input) {
 		svc.facts.wanted, svc.attempts, svc.doubted = "", 0, nil
 	}
-	svc.input = input
+	svc.input, svc.outdated = input, false
+}
+
+// have takes the release as the target has it. What was known of the objects of another
+// revision counts no more.
+func (svc *service) have(now *helm.State) {
+	if now == nil {
+		svc.health, svc.whole, svc.drift, svc.moved = nil, false, nil, nil
+	}
+	svc.release = now
 }
 
 // breakOff ends an operation whose end nobody waits for any more.
@@ -92,6 +93,9 @@ func (svc *service) stand(to step, now time.Time) {
 		svc.since = now
 	}
 	svc.stands = to
+	if to.state == engine.Deployed {
+		svc.whole = true
+	}
 	switch {
 	case svc.release == nil:
 		svc.version = ""
@@ -101,23 +105,26 @@ func (svc *service) stand(to step, now time.Time) {
 }
 
 // fold is the report of what is known.
-func (s *set) fold(unreachable *engine.Unreachable) engine.Report {
-	report := engine.Report{Unreachable: unreachable, Gone: s.removing && s.listed}
+func (w *worker) fold(s *set) engine.Report {
+	report := engine.Report{Unreachable: w.unreachable, Gone: s.removing && w.listed}
 	for _, key := range slices.SortedFunc(maps.Keys(s.services), engine.CompareKeys) {
 		svc := s.services[key]
 		wanted, ok := s.wants(key)
-		if svc.release != nil || svc.busy {
+		there := svc.release != nil || svc.busy || svc.unsure
+		if there {
 			report.Gone = false
 		}
 		switch {
 		case ok:
 			report.Services = append(report.Services, svc.report(wanted))
-		case svc.release != nil || svc.busy:
-			leaving := svc.input
-			leaving.Key = key
+		case there:
+			leaving := svc.input.Service
+			if leaving.Key = key; leaving.Kind == "" {
+				leaving.Kind = engine.Helm
+			}
 			report.Services = append(report.Services, svc.report(leaving))
-		case s.listed:
-			delete(s.services, key)
+		case w.listed:
+			w.unwant(s, key)
 		}
 	}
 	return report
@@ -125,11 +132,11 @@ func (s *set) fold(unreachable *engine.Unreachable) engine.Report {
 
 func (svc *service) report(wanted engine.Service) engine.ServiceReport {
 	r := engine.ServiceReport{
-		Key: wanted.Key, Kind: engine.Helm, Template: wanted.Template, Version: svc.version,
+		Key: wanted.Key, Kind: wanted.Kind, Template: wanted.Template, Version: svc.version,
 		State: svc.stands.state, Message: svc.stands.message, Since: svc.since,
 	}
 	if svc.release != nil {
-		r.Digest = svc.release.Digest
+		r.Digest, r.Drift = svc.release.Digest, svc.drift
 	}
 	if svc.busy && svc.doing != "" {
 		r.Message = fmt.Sprintf("%s: %s", r.Message, svc.doing)

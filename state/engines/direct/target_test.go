@@ -41,15 +41,44 @@ spec:
   selector: {matchLabels: {app: {{ .Release.Name }}}}
   template:
     metadata: {labels: {app: {{ .Release.Name }}}}
-    spec: {containers: [{name: main, image: example/app}]}
+    spec:
+      containers: [{name: main, image: example/app, volumeMounts: [{name: text, mountPath: /text}]}]
+      volumes: [{name: text, configMap: {name: {{ .Release.Name }}}}]
 {{- end }}
 `
 
-func chart(t testing.TB, version string) *helm.Chart {
+// odd are the files that make the chart odd.
+var odd = map[enginetest.Odd]string{
+	enginetest.StrictSchema: `
+-- values.schema.json --
+{"type": "object", "properties": {"text": {"type": "string", "pattern": "^[a-z]*$"}, "run": {"type": "boolean"}}}
+`,
+	enginetest.FailingHook: `
+-- templates/hook.yaml --
+apiVersion: batch/v1
+kind: Job
+metadata:
+  name: {{ .Release.Name }}-hook
+  annotations: {helm.sh/hook: "pre-install,pre-upgrade"}
+spec:
+  backoffLimit: 0
+  template:
+    spec: {restartPolicy: Never, containers: [{name: main, image: example/hook}]}
+`,
+	enginetest.LateKind: `
+-- templates/late.yaml --
+apiVersion: suite.example.com/v1
+kind: Late
+metadata: {name: {{ .Release.Name }}}
+`,
+}
+
+// chart makes one of the suite's files and some more.
+func chart(t testing.TB, version, more string) *helm.Chart {
 	t.Helper()
 	var out bytes.Buffer
 	var packed []archive.File
-	for _, f := range txtar.Parse([]byte(files)).Files {
+	for _, f := range txtar.Parse([]byte(files + more)).Files {
 		packed = append(packed, archive.File{Name: "app/" + f.Name, Data: bytes.ReplaceAll(f.Data, []byte("VERSION"), []byte(version))})
 	}
 	if err := archive.Pack(&out, packed); err != nil {
@@ -162,15 +191,20 @@ func (t *target) pod(tb testing.TB, d *appsv1.Deployment, words string) {
 func (t *target) Heal(tb testing.TB, key engine.Key) {
 	tb.Helper()
 	d := t.workload(tb, key)
+	d.Status = ready(d)
+	if _, err := t.lab.clients.AppsV1().Deployments(key.Namespace).UpdateStatus(tb.Context(), d, metav1.UpdateOptions{}); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+// ready is the status of a Deployment that runs.
+func ready(d *appsv1.Deployment) appsv1.DeploymentStatus {
 	now := metav1.Now()
-	d.Status = appsv1.DeploymentStatus{
+	return appsv1.DeploymentStatus{
 		ObservedGeneration: d.Generation, Replicas: 1, UpdatedReplicas: 1, ReadyReplicas: 1, AvailableReplicas: 1,
 		Conditions: []appsv1.DeploymentCondition{
 			{Type: appsv1.DeploymentAvailable, Status: corev1.ConditionTrue, LastTransitionTime: now, LastUpdateTime: now},
 			{Type: appsv1.DeploymentProgressing, Status: corev1.ConditionTrue, Reason: "NewReplicaSetAvailable", LastTransitionTime: now, LastUpdateTime: now},
 		},
-	}
-	if _, err := t.lab.clients.AppsV1().Deployments(key.Namespace).UpdateStatus(tb.Context(), d, metav1.UpdateOptions{}); err != nil {
-		tb.Fatal(err)
 	}
 }

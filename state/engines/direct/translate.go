@@ -6,10 +6,13 @@ import (
 )
 
 // translate says a wish in Helm's words.
-func translate(svc engine.Service, chart *helm.Chart, values helm.Values, owner helm.Owner) helm.Wanted {
-	o := svc.Options
+func translate(in wish, chart *helm.Chart, values helm.Values, owner helm.Owner) helm.Wanted {
+	o := in.Options
+	if in.Kind != engine.Helm {
+		o = engine.Options{CreateNamespace: true}
+	}
 	return helm.Wanted{
-		Namespace: svc.Key.Namespace, Name: svc.Key.Name, Chart: chart, Values: values, Owner: owner,
+		Namespace: in.Key.Namespace, Name: in.Key.Name, Chart: chart, Values: values, Owner: owner, Patches: translatePatches(in.patches),
 		Options: helm.Options{
 			CreateNamespace: o.CreateNamespace, Wait: o.Wait, WaitForJobs: o.WaitForJobs, Atomic: o.Atomic,
 			Timeout: o.Timeout, SkipCRDs: o.SkipCRDs, SkipSchemaValidation: o.SkipSchemaValidation,
@@ -39,4 +42,31 @@ func translateRemoval(o engine.Options, owner helm.Owner) helm.RemoveOptions {
 		KeepHistory: o.Uninstall.KeepHistory, Propagation: o.Uninstall.Propagation,
 		DisableHooks: o.DisableHooks || o.Uninstall.DisableHooks, Timeout: o.Timeout,
 	}
+}
+
+func translatePatches(patches []engine.Patch) []helm.Patch {
+	var out []helm.Patch
+	for _, p := range patches {
+		out = append(out, helm.Patch{Patch: p.Patch, Target: translateSelector(p.Target)})
+	}
+	return out
+}
+
+// translateSelector says "any" as helm does: there, no selector is none.
+func translateSelector(s engine.Selector) *helm.Selector {
+	if s == (engine.Selector{}) {
+		return nil
+	}
+	return new(helm.Selector(s))
+}
+
+func translateDrift(p engine.Policy, owner helm.Owner) helm.DriftOptions {
+	o := helm.DriftOptions{Owner: owner}
+	for _, s := range p.DriftIgnored {
+		o.Ignore = append(o.Ignore, helm.Selector(s))
+	}
+	for _, x := range p.DriftExcluded {
+		o.Exclude = append(o.Exclude, helm.Exclusion{Paths: x.Paths, Target: translateSelector(x.Target)})
+	}
+	return o
 }

@@ -46,7 +46,7 @@ func TestTranslate(t *testing.T) {
 	owner := helm.Owner{Label: SetLabel, Value: "one"}
 	for _, tc := range tests {
 		t.Run(tc.name, func(t *testing.T) {
-			got := translate(engine.Service{Key: engine.Key{Namespace: "web", Name: "app"}, Options: tc.options}, nil, nil, owner)
+			got := translate(wish{Service: engine.Service{Key: engine.Key{Namespace: "web", Name: "app"}, Kind: engine.Helm, Options: tc.options}}, nil, nil, owner)
 			want := helm.Wanted{Namespace: "web", Name: "app", Owner: owner, Options: tc.want}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("%s (-want +got)\n%s", tc.reason, diff)

@@ -1,6 +1,7 @@
 package direct
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"reflect"
@@ -8,22 +9,30 @@ import (
 	"sync"
 	"time"
 
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
 	"portico.dev/portico/kube/helm"
+	"portico.dev/portico/kube/remote"
 	"portico.dev/portico/state/engine"
 )
 
 const (
 	// atOnce is how many releases are worked on at the same time on one target.
 	atOnce = 8
-	// calm is how long we look away after we have looked because something moved: a rollout
-	// is many small changes.
+	// readAtOnce is how many are looked at, or read, at the same time.
+	readAtOnce = 16
+	// calm is how long we look away from a release after we have looked at it, or worked on it:
+	// a rollout is many small changes.
 	calm = 500 * time.Millisecond
+	// asking bounds a question to the target that is no wait, looking all that is asked of one
+	// release, and putting right what was found.
+	asking  = 10 * time.Second
+	looking = 2 * time.Minute
 )
 
 // worker looks after one target. Its loop plans and never blocks; operations run beside it and
-// wake it when they end.
+// wake it when they end. It plans for the sets that something has happened to, and for no others.
 type worker struct {
 	engine *Engine
 	target engine.Target
@@ -31,32 +40,54 @@ type worker struct {
 
 	mu      sync.Mutex
 	cluster Cluster
-	// unwatch ends the watch on the watched cluster.
-	unwatch context.CancelFunc
-	watched Cluster
-	// running counts operations, working those of them that change releases.
-	running, working int
-	sets             map[types.NamespacedName]*set
-	unreachable      *engine.Unreachable
+	// running counts operations, working those of them that change releases, reading the others
+	// that are about one release.
+	running, working, reading int
+	sets                      map[types.NamespacedName]*set
+	// told counts the sets that the worker was told of; owners finds them by their labels,
+	// wanting by the releases that they know.
+	told    int
+	owners  map[string]*set
+	wanting map[engine.Key]map[*set]bool
+	// queue are the sets that wait for others to end, in order.
+	queue []*set
+
+	// releases are those on the target that have an owner, as far as listed says that this is
+	// known. While they are being read, touched are those of which somebody knows better; tardy
+	// says that what is being read was asked for too early to count.
+	releases               map[engine.Key]helm.Owned
+	listed, listing, tardy bool
+	touched                map[engine.Key]bool
+
+	unreachable *engine.Unreachable
 	// tries counts failures in a row to reach the target; again is when to try next.
 	tries int
 	again time.Time
-	// stirred says that something on the target has moved; calmed when we may look at it.
-	stirred bool
-	calmed  time.Time
+
+	// unwatch ends the watch on the watched cluster, for objects of these kinds.
+	unwatch context.CancelFunc
+	watched Cluster
+	kinds   map[schema.GroupVersionKind]bool
+	looksAt *remote.Kinds
 }
 
 // set is one ServiceSet on the target.
 type set struct {
-	ref      engine.Ref
-	want     engine.Set
-	removing bool
-	// listed says that the releases of the set were read from the target since it answers;
-	// dated that they may have changed; listing that they are being read, tardy that what is
-	// being read was asked for too early to count.
-	listed, dated, listing, tardy bool
-	services                      map[engine.Key]*service
-	report                        engine.Report
+	ref   engine.Ref
+	owner helm.Owner
+	// told is how many sets the worker was told of before.
+	told int
+	want engine.Set
+	// at finds services in want.
+	at map[engine.Key]int
+	// removing says that nothing of it should be there, leaves that what is there stays.
+	removing, leaves bool
+	// dirty says that something has happened to the set, queued that it waits for others to end.
+	// due is when to look at it again.
+	dirty, queued bool
+	due           time.Time
+	services      map[engine.Key]*service
+	report        engine.Report
 }
 
 // service is what is known of one service of a set.
@@ -71,22 +102,42 @@ type service struct {
 	watching    bool
 	accompanied health
 	doing       string
-	// stale says that the health may be another one by now; moved that the release was changed
-	// after the list of releases was asked for.
-	stale, moved bool
-	// doubted records a failure once it is known that it is not the target's.
+	// unsure says that the release has to be read before anything is decided about it; doubted
+	// records a failure once that shows that it is not the target's.
+	unsure  bool
 	doubted func()
-	// input is what helm, and the digest of what is wanted, were made from.
-	input  engine.Service
-	helm   helm.Wanted
-	stands step
-	since  time.Time
+	// stale says that the health may be another one by now, moved which objects may have
+	// drifted, unread that all of them may have; calmed is when to look.
+	// fresh says that it was applied just now.
+	stale, unread, fresh bool
+	moved                []helm.Object
+	calmed               time.Time
+	// drift is what differs, in words; kindsOf the revision whose kinds are known.
+	drift   []string
+	kindsOf int
+	// input is what helm, and the digest of what is wanted, were made from; outdated says that
+	// something else may be wanted now.
+	input    wish
+	outdated bool
+	helm     helm.Wanted
+	stands   step
+	since    time.Time
 	// version is what is deployed, in the user's word.
 	version string
 }
 
+// wish is a service with all that makes its release.
+type wish struct {
+	engine.Service
+	patches []engine.Patch
+}
+
 func newWorker(e *Engine, target engine.Target) *worker {
-	return &worker{engine: e, target: target, wake: make(chan struct{}, 1), sets: map[types.NamespacedName]*set{}}
+	return &worker{
+		engine: e, target: target, wake: make(chan struct{}, 1), sets: map[types.NamespacedName]*set{},
+		owners: map[string]*set{}, wanting: map[engine.Key]map[*set]bool{}, releases: map[engine.Key]helm.Owned{},
+		touched: map[engine.Key]bool{}, kinds: map[schema.GroupVersionKind]bool{}, looksAt: remote.NewKinds(workloads()...),
+	}
 }
 
 // connect takes the cluster as it is known now. Another address or other credentials may mean
@@ -102,9 +153,15 @@ func (w *worker) connect(c Cluster) {
 	poke(w.wake)
 }
 
+// relist has the releases read anew before anything else is decided.
 func (w *worker) relist() {
+	w.listed, w.tardy = false, w.listing
+	w.disturbAll()
+}
+
+func (w *worker) disturbAll() {
 	for _, s := range w.sets {
-		s.unlist()
+		s.dirty = true
 	}
 }
 
@@ -113,11 +170,27 @@ func (w *worker) want(wanted engine.Set) engine.Report {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	s := w.set(wanted.Ref)
-	if s.removing || !reflect.DeepEqual(s.want, wanted) {
-		s.want, s.removing = wanted, false
+	if s.removing || s.at == nil || !reflect.DeepEqual(s.want, wanted) {
+		looksElsewhere := !reflect.DeepEqual(lookOf(s.want.Policy), lookOf(wanted.Policy))
+		s.want, s.removing, s.leaves = wanted, false, wanted.Policy.LeaveOnRemove
+		s.want.Services = slices.Clone(wanted.Services)
+		s.at = map[engine.Key]int{}
+		for i, svc := range wanted.Services {
+			s.at[svc.Key] = i
+			w.service(s, svc.Key)
+		}
+		for _, svc := range s.services {
+			svc.outdated = true
+			svc.unread = svc.unread || looksElsewhere
+		}
 		w.replan(s)
 	}
 	return s.report
+}
+
+// lookOf is what of a policy says how to look at releases that are as wanted.
+func lookOf(p engine.Policy) engine.Policy {
+	return engine.Policy{Sync: p.Sync, Reload: p.Reload, DriftIgnored: p.DriftIgnored, DriftExcluded: p.DriftExcluded}
 }
 
 // drop records that nothing of the set should be on the target.
@@ -126,19 +199,18 @@ func (w *worker) drop(what engine.Removal) engine.Report {
 	defer w.mu.Unlock()
 	s := w.set(what.Ref)
 	if !s.removing {
-		s.removing = true
+		s.removing, s.leaves = true, s.leaves || what.Leave
 		for key, needs := range what.DependsOn {
-			s.service(key).input.DependsOn = needs
+			w.service(s, key).input.DependsOn = needs
 		}
 		for key, options := range what.Options {
-			s.service(key).input.Options = options
+			w.service(s, key).input.Options = options
 		}
 		w.replan(s)
 	}
 	report := s.report
 	if report.Gone {
-		delete(w.sets, what.Set)
-		poke(w.wake)
+		w.forget(s)
 	}
 	return report
 }
@@ -147,32 +219,66 @@ func (w *worker) drop(what engine.Removal) engine.Report {
 func (w *worker) leave(name types.NamespacedName) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	s := w.sets[name]
-	if s == nil {
-		return
+	if s := w.sets[name]; s != nil {
+		w.forget(s)
 	}
-	for _, svc := range s.services {
+}
+
+func (w *worker) forget(s *set) {
+	for key, svc := range s.services {
 		svc.breakOff()
+		w.disturb(key)
+		w.unwant(s, key)
 	}
-	delete(w.sets, name)
+	delete(w.sets, s.ref.Set)
+	delete(w.owners, s.owner.Value)
 	poke(w.wake)
 }
 
 func (w *worker) set(ref engine.Ref) *set {
 	s := w.sets[ref.Set]
 	if s == nil {
-		s = &set{ref: ref, services: map[engine.Key]*service{}}
-		w.sets[ref.Set] = s
+		w.told++
+		s = &set{ref: ref, owner: ownerOf(ref.Set), told: w.told, services: map[engine.Key]*service{}}
+		w.sets[ref.Set], w.owners[s.owner.Value] = s, s
+		for key, r := range w.releases {
+			if r.Owner == s.owner.Value {
+				w.service(s, key)
+			}
+		}
 	}
 	return s
+}
+
+// service returns what is known of a service, which may be nothing yet.
+func (w *worker) service(s *set, key engine.Key) *service {
+	svc := s.services[key]
+	if svc == nil {
+		svc = &service{stale: true, unread: true}
+		s.services[key] = svc
+		if w.wanting[key] == nil {
+			w.wanting[key] = map[*set]bool{}
+		}
+		w.wanting[key][s] = true
+	}
+	return svc
+}
+
+func (w *worker) unwant(s *set, key engine.Key) {
+	delete(s.services, key)
+	if delete(w.wanting[key], s); len(w.wanting[key]) == 0 {
+		delete(w.wanting, key)
+	}
 }
 
 // replan makes the report speak of what is wanted now, and breaks off work on what is not
 // wanted any more.
 func (w *worker) replan(s *set) {
 	for key, svc := range s.services {
+		w.disturb(key)
+		svc.mode = s.want.Policy.Sync
 		wanted, ok := s.wants(key)
-		if ok && !differs(svc.input, wanted) {
+		if ok && (!differs(svc.input, s.wish(wanted)) || once(svc.facts)) {
 			continue
 		}
 		svc.breakOff()
@@ -183,7 +289,7 @@ func (w *worker) replan(s *set) {
 		}
 	}
 	w.decideAll(s)
-	s.report = s.fold(w.unreachable)
+	s.dirty, s.report = true, w.fold(s)
 	poke(w.wake)
 }
 
@@ -216,120 +322,117 @@ func (w *worker) disconnect() {
 	}
 }
 
-// pass plans once over all sets and starts what can be started. It returns when to look again
-// by the clock; zero means that only events matter.
+// pass plans once for the sets that something has happened to, and starts what can be started.
+// It returns when to look again by the clock; zero means that only events matter.
 func (w *worker) pass(ctx context.Context) time.Time {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now := w.clock()
-	if now.Before(w.again) {
-		for _, s := range w.sets {
-			w.settle(s)
+	due, resting := w.again, now.Before(w.again)
+	if !resting {
+		due = time.Time{}
+		w.watch(ctx)
+		if !w.listed && !w.listing && len(w.sets) > 0 {
+			w.startListing(ctx)
 		}
-		return w.again
+		w.awake()
 	}
-	w.watch(ctx)
-	due := w.settleDown(now)
-	for _, key := range slices.SortedFunc(maps.Keys(w.sets), engine.CompareKeys) {
-		due = sooner(due, w.passSet(ctx, w.sets[key]))
+	for _, s := range w.concerned(now) {
+		s.dirty, s.due = false, time.Time{}
+		if w.listed && !resting {
+			s.due = w.passSet(ctx, s)
+		}
+		w.settle(s)
+	}
+	for _, s := range w.sets {
+		if s.dirty {
+			poke(w.wake) // what one set has done concerns another
+		}
+		due = sooner(due, s.due)
 	}
 	return due
 }
 
-func (w *worker) watch(ctx context.Context) {
-	if w.watched == w.cluster || len(w.sets) == 0 {
-		return
-	}
-	if w.unwatch != nil {
-		w.unwatch()
-	}
-	watching, cancel := context.WithCancel(ctx)
-	w.unwatch, w.watched = cancel, w.cluster
-	go w.cluster.Watch(watching, w.stir, w.vanish)
-}
-
-// stir says that something on the target has moved, and so that the target answers.
-func (w *worker) stir() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.stirred, w.again = true, time.Time{}
-	poke(w.wake)
-}
-
-// vanish says that the target does not answer.
-func (w *worker) vanish(err error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.lost(err)
-	poke(w.wake)
-}
-
-// settleDown has everything on the target looked at again if something has moved, the releases
-// too: somebody may have changed them by hand.
-func (w *worker) settleDown(now time.Time) time.Time {
-	switch {
-	case !w.stirred:
-		return time.Time{}
-	case now.Before(w.calmed):
-		return w.calmed
-	}
-	w.stirred, w.calmed = false, now.Add(calm)
+// concerned are the sets that something has happened to, or that are due: the most important
+// ones first.
+func (w *worker) concerned(now time.Time) []*set {
+	var found []*set
 	for _, s := range w.sets {
-		s.dated = true
-		for _, svc := range s.services {
-			svc.stale = true
+		if s.dirty || !s.due.IsZero() && !now.Before(s.due) {
+			found = append(found, s)
 		}
 	}
-	return time.Time{}
+	slices.SortFunc(found, func(a, b *set) int {
+		return cmp.Or(cmp.Compare(b.priority(), a.priority()), cmp.Compare(a.told, b.told))
+	})
+	return found
+}
+
+// awake lets sets that wait for others to end have another try, the first one first.
+func (w *worker) awake() {
+	for free := atOnce - w.working + readAtOnce - w.reading; free > 0 && len(w.queue) > 0; free-- {
+		w.queue[0].dirty, w.queue[0].queued = true, false
+		w.queue = w.queue[1:]
+	}
 }
 
 func (w *worker) passSet(ctx context.Context, s *set) time.Time {
-	if (!s.listed || s.dated) && !s.listing {
-		w.startListing(ctx, s)
-	}
-	if !s.listed {
-		w.settle(s)
-		return time.Time{}
-	}
 	due := w.decideAll(s)
 	for _, key := range slices.SortedFunc(maps.Keys(s.services), engine.CompareKeys) {
 		due = sooner(due, errand{w, s, s.services[key], key}.act(ctx))
 	}
-	w.settle(s)
 	return due
 }
 
 // decideAll decides what to do for each service of a set, and returns when to do so again.
 func (w *worker) decideAll(s *set) time.Time {
-	for _, wanted := range s.want.Services {
-		if !s.removing {
-			s.service(wanted.Key)
-		}
-	}
 	now := w.clock()
+	steps := make(map[engine.Key]step, len(s.services))
 	for key, svc := range s.services {
-		if wanted, ok := s.wants(key); ok && !svc.busy {
-			svc.renew(wanted)
+		if wanted, ok := s.wants(key); ok && svc.outdated && !svc.busy {
+			svc.renew(s.wish(wanted))
 		}
 		svc.now, svc.seen = now, svc.stands.state != engine.Unseen
+		svc.mode, svc.most = s.want.Policy.Sync, s.want.Policy.MaxFailures
+		svc.have(w.state(s, key))
 	}
-	if !s.listed {
+	if !w.listed {
 		return time.Time{}
 	}
-	var due time.Time
 	for key, svc := range s.services {
-		if svc.busy {
+		if svc.busy || svc.unsure {
+			steps[key] = svc.stands
 			continue
 		}
-		svc.stand(s.decide(key), now)
+		steps[key] = w.contest(s, key, s.decide(key))
+	}
+	s.hold(steps)
+	var due time.Time
+	for key, svc := range s.services {
+		if svc.busy || svc.unsure {
+			continue
+		}
+		to := steps[key]
+		if why := s.stills(); why != "" {
+			to = still(to, why)
+		}
+		svc.stand(to, now)
 		due = sooner(due, svc.stands.at)
 	}
 	return due
 }
 
+// state is the release that the set has; nil if it has none.
+func (w *worker) state(s *set, key engine.Key) *helm.State {
+	if r, ok := w.releases[key]; ok && r.Owner == s.owner.Value {
+		return &r.State
+	}
+	return nil
+}
+
 // settle folds what is known into the set's report and tells if it is another one.
 func (w *worker) settle(s *set) {
-	report := s.fold(w.unreachable)
+	report := w.fold(s)
 	if reflect.DeepEqual(report, s.report) {
 		return
 	}

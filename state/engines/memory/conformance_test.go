@@ -18,6 +18,12 @@ func TestEngine(t *testing.T) {
 		for _, version := range []string{"1.0.0", "2.0.0"} {
 			l.world.AddChart(l.Chart(version).Digest, memory.Chart{Version: version, Keys: []string{"text", "run"}})
 		}
+		odd := memory.Chart{Version: "1.0.0", Keys: []string{"text", "run"}}
+		strict, hook, late := odd, odd, odd
+		strict.Lower, hook.Hook, late.Kind = true, true, "Late"
+		l.world.AddChart(l.Odd(nil, enginetest.StrictSchema).Digest, strict)
+		l.world.AddChart(l.Odd(nil, enginetest.FailingHook).Digest, hook)
+		l.world.AddChart(l.Odd(nil, enginetest.LateKind).Digest, late)
 		return l
 	})
 }
@@ -32,6 +38,19 @@ func (l *lab) Engine(testing.TB) engine.Engine { return memory.New(l.world, time
 func (l *lab) Chart(version string) engine.Source {
 	return engine.Source{Digest: "sha256:" + version, Revision: version}
 }
+
+// Odd implements enginetest.OddLab.
+func (l *lab) Odd(_ testing.TB, odd enginetest.Odd) engine.Source {
+	return engine.Source{Digest: "sha256:" + string(odd), Revision: "1.0.0"}
+}
+
+// Source implements enginetest.SourceLab.
+func (l *lab) Source(_ testing.TB, _ engine.Kind, files map[string]string) engine.Source {
+	return engine.Source{Files: files, Digest: engine.DigestOf(files)}
+}
+
+// Graphs implements enginetest.GraphLab.
+func (l *lab) Graphs() int { return 200 }
 
 func (l *lab) Target(testing.TB) enginetest.Target {
 	l.targets++
@@ -55,7 +74,7 @@ func (t *target) Releases(testing.TB) map[engine.Key]enginetest.Release {
 		if r.Kept {
 			text = ""
 		}
-		out[key] = enginetest.Release{Revision: r.Revision, Whole: !r.Pending && !r.Kept, Kept: r.Kept, Version: r.Chart, Text: text}
+		out[key] = enginetest.Release{Revision: r.Revision, Whole: !r.Pending && !r.Failed && !r.Kept, Kept: r.Kept, Version: r.Chart, Text: text}
 	}
 	return out
 }
@@ -63,3 +82,21 @@ func (t *target) Releases(testing.TB) map[engine.Key]enginetest.Release {
 func (t *target) Crash(_ testing.TB, key engine.Key, words string) { t.Cluster.Crash(key, words) }
 
 func (t *target) Heal(_ testing.TB, key engine.Key) { t.Cluster.Heal(key) }
+
+func (t *target) FailHook(_ testing.TB, key engine.Key, words string) { t.EndHook(key, words) }
+
+func (t *target) PassHook(_ testing.TB, key engine.Key) { t.EndHook(key, "") }
+
+func (t *target) Serve(testing.TB) { t.Cluster.Serve("Late") }
+
+func (t *target) Terminate(testing.TB) { t.Cluster.Terminate(t.Namespace()) }
+
+func (t *target) Finish(testing.TB) { t.Cluster.Finish(t.Namespace()) }
+
+func (t *target) Text(_ testing.TB, key engine.Key) (string, bool) { return t.Cluster.Text(key) }
+
+func (t *target) Edit(_ testing.TB, key engine.Key, text string) { t.Cluster.Edit(key, text) }
+
+func (t *target) Delete(_ testing.TB, key engine.Key) { t.Cluster.Delete(key) }
+
+func (t *target) Restarts(_ testing.TB, key engine.Key) int { return t.Cluster.Restarts(key) }

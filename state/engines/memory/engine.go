@@ -22,8 +22,10 @@ type Engine struct {
 	notices *engine.Notices
 	wake    chan struct{}
 
-	mu    sync.Mutex
-	sets  map[types.NamespacedName]*set
+	mu   sync.Mutex
+	sets map[engine.Ref]*set
+	// told counts the sets that the engine was told of.
+	told  int
 	dirty map[engine.Target]bool
 	// unreachable are the targets that do not answer.
 	unreachable map[engine.Target]*engine.Unreachable
@@ -33,19 +35,29 @@ var _ engine.Engine = (*Engine)(nil)
 
 // set is what is wanted of one ServiceSet, and how that stands.
 type set struct {
-	want     engine.Set
-	removing bool
-	needs    map[engine.Key][]engine.Key
+	want engine.Set
+	// told is how many sets the engine was told of before.
+	told            int
+	removing, leave bool
+	failures        map[engine.Key]failure
+	needs           map[engine.Key][]engine.Key
 	// options are those of all services that were ever wanted.
 	options map[engine.Key]engine.Options
 	report  engine.Report
+}
+
+// failure is what came of the last attempts at a wish.
+type failure struct {
+	digest, message string
+	// count is how many there were in a row.
+	count int
 }
 
 // New returns an engine that knows nothing but what it finds in the world.
 func New(world *World, clock fleet.Clock) *Engine {
 	return &Engine{
 		world: world, clock: clock, notices: engine.NewNotices(), wake: make(chan struct{}, 1),
-		sets: map[types.NamespacedName]*set{}, dirty: map[engine.Target]bool{}, unreachable: map[engine.Target]*engine.Unreachable{},
+		sets: map[engine.Ref]*set{}, dirty: map[engine.Target]bool{}, unreachable: map[engine.Target]*engine.Unreachable{},
 	}
 }
 
@@ -55,10 +67,13 @@ func (e *Engine) Name() string { return "memory" }
 // Refuse implements engine.Engine.
 func (e *Engine) Refuse(set engine.Set) field.ErrorList {
 	var errs field.ErrorList
+	if err := refuseSelectors(set.Policy); err != nil {
+		errs = append(errs, field.Invalid(field.NewPath("spec", "provider", "config"), "", "the engine memory cannot select objects: "+err.Error()))
+	}
 	for i, svc := range set.Services {
-		if svc.Kind != engine.Helm {
-			path := field.NewPath("spec", "services").Index(i).Child("template")
-			errs = append(errs, field.Invalid(path, svc.Template, "the engine memory installs Helm charts only"))
+		if svc.Kind != engine.Helm && svc.Values != "" {
+			path := field.NewPath("spec", "services").Index(i).Child("values")
+			errs = append(errs, field.Forbidden(path, "the engine memory gives values to Helm charts only: take them out"))
 		}
 	}
 	return errs
@@ -71,13 +86,9 @@ func (e *Engine) Apply(_ context.Context, wanted engine.Set) (engine.Report, err
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	s := e.sets[wanted.Set]
-	if s == nil {
-		s = &set{options: map[engine.Key]engine.Options{}}
-		e.sets[wanted.Set] = s
-	}
+	s := e.set(wanted.Ref)
 	if s.removing || !reflect.DeepEqual(s.want, wanted) {
-		s.report = begun(s.report, s.want.Services, wanted.Services)
+		s.report = begun(s, wanted)
 		s.want, s.removing, s.needs = wanted, false, needsOf(wanted.Services)
 		for _, svc := range wanted.Services {
 			s.options[svc.Key] = svc.Options
@@ -85,6 +96,16 @@ func (e *Engine) Apply(_ context.Context, wanted engine.Set) (engine.Report, err
 		e.touch(wanted.Target)
 	}
 	return s.report, nil
+}
+
+func (e *Engine) set(ref engine.Ref) *set {
+	s := e.sets[ref]
+	if s == nil {
+		e.told++
+		s = &set{want: engine.Set{Ref: ref}, told: e.told, options: map[engine.Key]engine.Options{}, failures: map[engine.Key]failure{}}
+		e.sets[ref] = s
+	}
+	return s
 }
 
 func needsOf(services []engine.Service) map[engine.Key][]engine.Key {
@@ -96,9 +117,10 @@ func needsOf(services []engine.Service) map[engine.Key][]engine.Key {
 }
 
 // begun is the report on a wish that was heard and not yet looked at.
-func begun(was engine.Report, before, services []engine.Service) engine.Report {
+func begun(s *set, to engine.Set) engine.Report {
+	was, services := s.report, to.Services
 	known, wanted := map[engine.Key]engine.ServiceReport{}, map[engine.Key]engine.Service{}
-	for _, svc := range before {
+	for _, svc := range s.want.Services {
 		wanted[svc.Key] = svc
 	}
 	for _, r := range was.Services {
@@ -110,7 +132,8 @@ func begun(was engine.Report, before, services []engine.Service) engine.Report {
 		if !ok {
 			r = engine.ServiceReport{Key: svc.Key, Kind: svc.Kind, Template: svc.Template}
 		}
-		if ok && r.State == engine.Deployed && differs(wanted[svc.Key], svc) {
+		changes := differs(wanted[svc.Key], svc) || !reflect.DeepEqual(s.want.Policy.Patches, to.Policy.Patches)
+		if ok && r.State == engine.Deployed && changes && to.Policy.Sync != engine.OneTime {
 			r.State, r.Message = engine.Provisioning, "the change is about to be made"
 		}
 		now.Services = append(now.Services, r)
@@ -139,13 +162,9 @@ func (e *Engine) Remove(_ context.Context, what engine.Removal) (engine.Report, 
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	s := e.sets[what.Set]
-	if s == nil {
-		s = &set{want: engine.Set{Ref: what.Ref}, options: map[engine.Key]engine.Options{}}
-		e.sets[what.Set] = s
-	}
+	s := e.set(what.Ref)
 	if !s.removing {
-		s.removing, s.report.Gone = true, false
+		s.removing, s.report.Gone, s.leave = true, false, what.Leave || s.want.Policy.LeaveOnRemove
 		if len(what.DependsOn) > 0 {
 			s.needs = what.DependsOn
 		}
@@ -153,7 +172,7 @@ func (e *Engine) Remove(_ context.Context, what engine.Removal) (engine.Report, 
 		e.touch(what.Target)
 	}
 	if s.report.Gone {
-		delete(e.sets, what.Set)
+		delete(e.sets, what.Ref)
 	}
 	return s.report, nil
 }
@@ -162,7 +181,7 @@ func (e *Engine) Remove(_ context.Context, what engine.Removal) (engine.Report, 
 func (e *Engine) Forget(name types.NamespacedName) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	delete(e.sets, name)
+	maps.DeleteFunc(e.sets, func(ref engine.Ref, _ *set) bool { return ref.Set == name })
 }
 
 // Changes implements engine.Engine.
@@ -229,9 +248,9 @@ func (e *Engine) pass() {
 			continue // it becomes dirty again by an event
 		}
 		writes := c.writes
-		for _, name := range slices.SortedFunc(maps.Keys(e.sets), engine.CompareKeys) {
-			if s := e.sets[name]; s.want.Target == target {
-				e.settle(c, s)
+		for _, ref := range slices.SortedFunc(maps.Keys(e.sets), func(a, b engine.Ref) int { return engine.CompareKeys(a.Set, b.Set) }) {
+			if ref.Target == target {
+				e.settle(c, e.sets[ref])
 			}
 		}
 		if c.writes != writes {
@@ -242,7 +261,7 @@ func (e *Engine) pass() {
 
 // settle makes one set so and tells if its report is another one.
 func (e *Engine) settle(c *Cluster, s *set) {
-	p := &pass{world: e.world, cluster: c, set: s, now: e.clock()}
+	p := &pass{world: e.world, cluster: c, set: s, sets: e.sets, now: e.clock()}
 	report, err := p.make()
 	if err == nil {
 		e.unreachable[c.target] = nil

@@ -1,9 +1,13 @@
 package memory
 
 import (
+	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
+
+	"k8s.io/apimachinery/pkg/types"
 
 	"portico.dev/portico/state/engine"
 )
@@ -13,8 +17,14 @@ type pass struct {
 	world   *World
 	cluster *Cluster
 	set     *set
-	now     time.Time
-	done    map[engine.Key]bool
+	// sets are all that the engine knows, this one too.
+	sets map[engine.Ref]*set
+	now  time.Time
+	// held is why nothing of the set may change, empty if it may; heldBy which service is the
+	// reason, and may.
+	held   string
+	heldBy map[engine.Key]bool
+	done   map[engine.Key]bool
 }
 
 // make does what can be done now, and reports. The error means that the cluster does not answer.
@@ -22,13 +32,14 @@ func (p *pass) make() (engine.Report, error) {
 	if p.cluster.severed {
 		return engine.Report{}, errSevered
 	}
-	if err := p.removeUnwanted(); err != nil {
+	p.hold()
+	reports := map[engine.Key]engine.ServiceReport{}
+	if err := p.removeUnwanted(reports); err != nil {
 		return engine.Report{}, err
 	}
 	if p.set.removing {
 		return engine.Report{Gone: true}, nil
 	}
-	reports := map[engine.Key]engine.ServiceReport{}
 	p.done = map[engine.Key]bool{}
 	// Once around for each service is enough for the longest chain of dependencies.
 	for range p.set.want.Services {
@@ -59,8 +70,101 @@ func (p *pass) since(r engine.ServiceReport) engine.ServiceReport {
 	return r
 }
 
-// removeUnwanted removes what the set does not want any more, dependants first.
-func (p *pass) removeUnwanted() error {
+// hold finds out whether anything of the set may change, before anything does.
+func (p *pass) hold() {
+	policy := p.set.want.Policy
+	p.heldBy = map[engine.Key]bool{}
+	if p.set.removing {
+		return
+	}
+	for _, svc := range p.set.want.Services {
+		switch {
+		case policy.StopOnConflict && p.wants(p.set, svc.Key) && p.conflict(svc.Key) != "":
+			p.held = "the set stops on conflicts, and " + svc.Key.String() + " is another's"
+		case policy.StopOnError && p.broken(svc) != "":
+			p.held = "the set stops on errors, and " + svc.Key.String() + " has failed"
+		default:
+			continue
+		}
+		p.heldBy[svc.Key] = true
+	}
+}
+
+// broken says why a service cannot be made, as far as that is known without trying.
+func (p *pass) broken(svc engine.Service) string {
+	if svc.Uninstall || p.frozen(svc.Key) {
+		return ""
+	}
+	if svc.Problem != "" {
+		return svc.Problem
+	}
+	if svc.NotYet != "" {
+		return ""
+	}
+	wanted, err := p.world.read(svc, p.set.want.Policy.Patches)
+	if err != nil {
+		return err.Error()
+	}
+	if f := p.set.failures[svc.Key]; f.digest == wanted.digest {
+		return f.message
+	}
+	return ""
+}
+
+// still says why nothing may be changed about a service: in which state it is called, and why.
+func (p *pass) still(key engine.Key, would string) (message string) {
+	switch {
+	case p.set.want.Paused:
+		return "the set is paused; it would be " + would
+	case p.set.want.Policy.Sync == engine.DryRun:
+		return "dry run: it would be " + would
+	case !p.heldBy[key]:
+		return p.held
+	}
+	return ""
+}
+
+// wants says whether a set claims a release that is not its own yet.
+func (p *pass) wants(s *set, key engine.Key) bool {
+	svc, ok := s.want.Wants(key)
+	return ok && !s.removing && !s.want.Paused && s.want.Policy.Sync != engine.DryRun &&
+		!svc.Uninstall && svc.Problem == "" && svc.NotYet == ""
+}
+
+// conflict says whose a release is that this set may not have; empty if it may.
+func (p *pass) conflict(key engine.Key) string {
+	mine := p.set.want
+	if r := p.cluster.releases[key]; r != nil && !r.Kept && r.set != (types.NamespacedName{}) {
+		owner := p.sets[engine.Ref{Set: r.set, Target: p.cluster.target}]
+		if r.set == mine.Set || owner != nil && owner.want.Policy.Priority < mine.Policy.Priority {
+			return ""
+		}
+		return "the release belongs to ServiceSet " + r.set.String()
+	}
+	if first := p.first(key); first != nil && first.want.Set != mine.Set {
+		return "the release is for ServiceSet " + first.want.Set.String()
+	}
+	return ""
+}
+
+// first is the set that a release without an owner is for: of those on this cluster that claim
+// it the one of the highest priority, and of these the one that was told of first.
+func (p *pass) first(key engine.Key) *set {
+	var best *set
+	for _, s := range p.sets {
+		if s.want.Target != p.cluster.target || !p.wants(s, key) {
+			continue
+		}
+		if best == nil || cmp.Or(cmp.Compare(best.want.Policy.Priority, s.want.Policy.Priority), cmp.Compare(s.told, best.told)) < 0 {
+			best = s
+		}
+	}
+	return best
+}
+
+// removeUnwanted removes what the set does not want any more, dependants first. What another
+// set wants is handed over to it, what shall stay is left.
+func (p *pass) removeUnwanted(reports map[engine.Key]engine.ServiceReport) error {
 	unwanted := map[engine.Key]bool{}
 	for key, r := range p.cluster.releases {
 		unwanted[key] = r.set == p.set.want.Set && !r.Kept
@@ -74,18 +178,34 @@ func (p *pass) removeUnwanted() error {
 			return nil
 		}
 		delete(unwanted, key)
-		if err := p.cluster.write("remove "+key.Name, func() { p.remove(key) }); err != nil {
+		if why := p.still(key, "removed"); why != "" && !p.set.removing {
+			r := p.cluster.releases[key]
+			reports[key] = p.since(engine.ServiceReport{Key: key, Kind: r.kind, State: engine.Pending, Message: why, Version: r.version, Digest: r.digest})
+			continue
+		}
+		if err := p.remove(key); err != nil {
 			return err
 		}
 	}
 }
 
-func (p *pass) remove(key engine.Key) {
-	if p.set.options[key].Uninstall.KeepHistory {
-		p.cluster.releases[key].Kept = true
-		return
+func (p *pass) remove(key engine.Key) error {
+	r, heir := p.cluster.releases[key], p.first(key)
+	switch {
+	case heir != nil:
+		return p.cluster.write("give "+key.Name, func() { r.set = heir.want.Set })
+	case p.set.removing && p.set.leave:
+		return p.cluster.write("leave "+key.Name, func() { r.set, r.digest = types.NamespacedName{}, "" })
 	}
-	delete(p.cluster.releases, key)
+	return p.cluster.write("remove "+key.Name, func() {
+		for _, o := range r.objects {
+			delete(p.cluster.objects, nameOf(o))
+		}
+		r.Kept = true
+		if !p.set.options[key].Uninstall.KeepHistory {
+			delete(p.cluster.releases, key)
+		}
+	})
 }
 
 // release is the set's own, nil if there is none.
@@ -94,6 +214,12 @@ func (p *pass) release(key engine.Key) *Release {
 		return r
 	}
 	return nil
+}
+
+// frozen says whether a service was installed once, and is left alone from then on.
+func (p *pass) frozen(key engine.Key) bool {
+	r := p.release(key)
+	return r != nil && p.set.want.Policy.Sync == engine.OneTime && !r.Pending && !r.Failed && p.cluster.trouble(key, r) == ""
 }
 
 // removable is an unwanted release that nothing on the cluster depends on.
@@ -121,54 +247,120 @@ func (p *pass) service(svc engine.Service) (engine.ServiceReport, error) {
 		return report, nil
 	}
 	switch {
+	case svc.Uninstall && p.release(svc.Key) != nil:
+		return say(engine.Pending, p.still(svc.Key, "removed"))
 	case svc.Uninstall:
 		return say(engine.Deleted, "")
+	case p.frozen(svc.Key):
+		return say(engine.Deployed, "")
 	case svc.Problem != "":
 		return say(engine.Failed, svc.Problem)
 	case svc.NotYet != "":
 		return say(engine.Pending, svc.NotYet)
 	}
-	wanted, err := p.world.read(svc)
+	wanted, err := p.world.read(svc, p.set.want.Policy.Patches)
 	if err != nil {
 		return say(engine.Failed, err.Error())
 	}
-	r := p.release(svc.Key)
-	if r == nil || r.Pending || r.digest != wanted.digest {
-		for _, dep := range svc.DependsOn {
-			if !p.done[dep] {
-				return say(engine.Pending, "waits until "+dep.String()+" is deployed")
-			}
-		}
-		if p.set.want.Paused {
-			return say(engine.Pending, "the set is paused")
-		}
-		if other := p.cluster.releases[svc.Key]; r == nil && other != nil && !other.Kept {
-			return say(engine.Failed, "the release belongs to ServiceSet "+other.set.String())
-		}
-		if err := p.apply(svc, wanted); err != nil {
+	if r := p.release(svc.Key); r == nil || r.Pending || r.Failed || r.digest != wanted.digest {
+		if state, message, err := p.change(svc, wanted); state != "" || err != nil {
+			report, _ := say(state, message)
 			return report, err
 		}
-		r = p.cluster.releases[svc.Key]
 	}
-	r.version = svc.Version
-	if words := p.cluster.trouble(svc.Key, r); words != "" {
+	p.release(svc.Key).version = svc.Version
+	mend := p.set.want.Policy.Sync == engine.ContinuousWithDriftDetection && !p.set.want.Paused
+	if report.Drift, err = p.drift(svc.Key, mend); err != nil {
+		return report, err
+	}
+	if err := p.reload(svc.Key); err != nil {
+		return report, err
+	}
+	if words := p.cluster.trouble(svc.Key, p.release(svc.Key)); words != "" {
 		return say(engine.Provisioning, words)
 	}
 	return say(engine.Deployed, "")
 }
 
+// change makes a service that is not as wanted. It returns no state if it is then.
+func (p *pass) change(svc engine.Service, wanted wish) (engine.State, string, error) {
+	if whose := p.conflict(svc.Key); whose != "" {
+		return engine.Failed, whose, nil
+	}
+	for _, dep := range svc.DependsOn {
+		if !p.done[dep] {
+			return engine.Pending, "waits until " + dep.String() + " is deployed", nil
+		}
+	}
+	if why := p.still(svc.Key, "installed or upgraded"); why != "" {
+		return engine.Pending, why, nil
+	}
+	switch kind := wanted.chart.Kind; {
+	case kind != "" && !p.cluster.kinds[kind]:
+		return engine.Failed, "the cluster does not know the kind " + kind, nil
+	case p.cluster.leaving[svc.Key.Namespace]:
+		return engine.Failed, "the namespace " + svc.Key.Namespace + " is being deleted", nil
+	}
+	return p.try(svc, wanted)
+}
+
+// try makes a revision whose hook may fail. What has failed is tried again when a hook is said
+// to end otherwise, and as often as the policy allows.
+func (p *pass) try(svc engine.Service, wanted wish) (engine.State, string, error) {
+	last, told := p.set.failures[svc.Key], false
+	if last.digest != wanted.digest {
+		last = failure{digest: wanted.digest}
+	}
+	end, told := p.cluster.hooks[svc.Key]
+	most := p.set.want.Policy.MaxFailures
+	switch {
+	case !wanted.chart.Hook:
+	case most > 0 && last.count >= most:
+		return engine.Failed, fmt.Sprintf("%s; it was tried %d times, and is tried again when something of it changes", last.message, last.count), nil
+	case !told && last.count > 0:
+		return engine.Failed, last.message, nil
+	case !told:
+		return engine.Provisioning, "its hook has not ended yet", nil
+	}
+	delete(p.cluster.hooks, svc.Key)
+	if end.failed {
+		p.set.failures[svc.Key] = failure{wanted.digest, "its hook has failed: " + end.words, last.count + 1}
+		return engine.Failed, p.set.failures[svc.Key].message, nil
+	}
+	delete(p.set.failures, svc.Key)
+	return "", "", p.apply(svc, wanted)
+}
+
 // apply makes a revision, in the two steps that Helm has: a crash between them leaves a pending
 // one, which is made again under the same number.
 func (p *pass) apply(svc engine.Service, wanted wish) error {
-	next := &Release{Revision: 1, Pending: true, set: p.set.want.Set, Chart: wanted.chart.Version, Values: wanted.values, digest: wanted.digest}
-	if was := p.cluster.releases[svc.Key]; was != nil {
+	next := &Release{
+		Revision: 1, Pending: true, set: p.set.want.Set, kind: svc.Kind, Chart: wanted.chart.Version,
+		Values: wanted.values, digest: wanted.digest, objects: wanted.objects,
+	}
+	was := p.cluster.releases[svc.Key]
+	if was != nil {
+		next.loaded = was.loaded
 		next.Revision = was.Revision + 1
 		if was.Pending {
 			next.Revision = was.Revision
 		}
 	}
+	if was == nil || was.Values["run"] != true {
+		next.loaded, _ = wanted.values["text"].(string)
+	}
 	if err := p.cluster.write("make "+svc.Key.Name, func() { p.cluster.releases[svc.Key] = next }); err != nil {
 		return err
 	}
-	return p.cluster.write("make "+svc.Key.Name, func() { next.Pending = false })
+	return p.cluster.write("make "+svc.Key.Name, func() {
+		next.Pending = false
+		if was != nil {
+			for _, o := range was.objects {
+				delete(p.cluster.objects, nameOf(o))
+			}
+		}
+		for _, o := range next.objects {
+			p.cluster.objects[nameOf(o)] = o.DeepCopy()
+		}
+	})
 }

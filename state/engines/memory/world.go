@@ -1,16 +1,13 @@
 package memory
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"sync"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/yaml"
 
 	"portico.dev/portico/state/engine"
 )
@@ -24,12 +21,19 @@ type World struct {
 	listeners map[*Engine]func(engine.Target)
 }
 
-// Chart is what the world knows of a chart.
+// Chart is what the world knows of a chart. Its release has a ConfigMap of the same name, with
+// the value "text".
 type Chart struct {
 	Version string
 	// Keys are the values that it takes. A release with the value "run: true" has a
-	// workload, which does not run before Cluster.Heal.
+	// workload, which does not run before Cluster.Heal, and mounts the ConfigMap.
 	Keys []string
+	// Lower says that "text" may hold lower case letters alone.
+	Lower bool
+	// Hook says that a hook runs before installs and upgrades, until Cluster.EndHook.
+	Hook bool
+	// Kind is one that the cluster has to know, see Cluster.Serve; empty for none.
+	Kind string
 }
 
 // NewWorld returns a world without clusters and charts.
@@ -48,7 +52,11 @@ func (w *World) AddChart(digest string, c Chart) {
 func (w *World) AddCluster(target engine.Target) *Cluster {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	c := &Cluster{world: w, target: target, releases: map[engine.Key]*Release{}, troubles: map[engine.Key]string{}, left: -1}
+	c := &Cluster{
+		world: w, target: target, releases: map[engine.Key]*Release{}, troubles: map[engine.Key]string{}, left: -1,
+		objects: map[string]*unstructured.Unstructured{}, hooks: map[engine.Key]ending{},
+		kinds: map[string]bool{}, leaving: map[string]bool{}, restarts: map[engine.Key]int{},
+	}
 	w.clusters[target] = c
 	return c
 }
@@ -74,7 +82,15 @@ type Cluster struct {
 	releases map[engine.Key]*Release
 	// troubles are the workloads that do not run, with what is wrong with them. A healed one
 	// has none, one that was never heard of waits for its pods.
-	troubles      map[engine.Key]string
+	troubles map[engine.Key]string
+	// objects are those of all releases as they are, by name; see nameOf.
+	objects map[string]*unstructured.Unstructured
+	// hooks say how the next hook of a release ends, kinds what the cluster knows besides its
+	// own, leaving which namespaces are on their way out.
+	hooks         map[engine.Key]ending
+	kinds         map[string]bool
+	leaving       map[string]bool
+	restarts      map[engine.Key]int
 	severed, held bool
 	left          int // writes before it is severed; less than zero for: never
 	writes        int
@@ -84,17 +100,28 @@ type Cluster struct {
 // Release is one release on a cluster.
 type Release struct {
 	Revision int
-	// Pending says that its last revision was begun and not ended.
-	Pending bool
+	// Pending says that its last revision was begun and not ended, Failed that it ended in failure.
+	Pending, Failed bool
 	// Kept says that it was removed, and only its history was kept.
 	Kept bool
 	// Chart is the chart's version, Values what it was made with.
 	Chart  string
 	Values map[string]any
 
+	// set has the release; the zero value is nobody.
 	set     types.NamespacedName
+	kind    engine.Kind
 	digest  string
 	version string
+	objects []*unstructured.Unstructured
+	// loaded is the ConfigMap that its workload has mounted, as it was when its pods started.
+	loaded string
+}
+
+// ending is how a hook ends.
+type ending struct {
+	failed bool
+	words  string
 }
 
 var errSevered = errors.New("connecting to the cluster: it does not answer")
@@ -131,6 +158,56 @@ func (c *Cluster) Crash(key engine.Key, words string) {
 
 // Heal makes the workload of a release run.
 func (c *Cluster) Heal(key engine.Key) { c.change(func() { c.troubles[key] = "" }) }
+
+// EndHook has the hook of a release end well if there are no words, and else in failure.
+func (c *Cluster) EndHook(key engine.Key, words string) {
+	c.change(func() { c.hooks[key] = ending{words != "", words} })
+}
+
+// Serve makes a kind known.
+func (c *Cluster) Serve(kind string) { c.change(func() { c.kinds[kind] = true }) }
+
+// Terminate has a namespace be on its way out, until Finish.
+func (c *Cluster) Terminate(namespace string) { c.change(func() { c.leaving[namespace] = true }) }
+
+// Finish lets a namespace go.
+func (c *Cluster) Finish(namespace string) { c.change(func() { delete(c.leaving, namespace) }) }
+
+// Edit changes the text of a ConfigMap as somebody does by hand, and Delete takes it away.
+func (c *Cluster) Edit(key engine.Key, text string) {
+	c.change(func() {
+		// A mapping with a text in it takes one.
+		_ = unstructured.SetNestedField(c.objects["ConfigMap "+key.String()].Object, text, "data", "text")
+	})
+}
+
+// Delete takes a ConfigMap away by hand.
+func (c *Cluster) Delete(key engine.Key) {
+	c.change(func() { delete(c.objects, "ConfigMap "+key.String()) })
+}
+
+// Text is the text of a ConfigMap, if it is there.
+func (c *Cluster) Text(key engine.Key) (text string, there bool) {
+	c.world.mu.Lock()
+	defer c.world.mu.Unlock()
+	return c.text(key)
+}
+
+func (c *Cluster) text(key engine.Key) (text string, there bool) {
+	o := c.objects["ConfigMap "+key.String()]
+	if o == nil {
+		return "", false
+	}
+	text, _, _ = unstructured.NestedString(o.Object, "data", "text")
+	return text, true
+}
+
+// Restarts counts how often the workload of a release was told to start its pods anew.
+func (c *Cluster) Restarts(key engine.Key) int {
+	c.world.mu.Lock()
+	defer c.world.mu.Unlock()
+	return c.restarts[key]
+}
 
 // Writes counts what was written.
 func (c *Cluster) Writes() int {
@@ -182,30 +259,4 @@ func (c *Cluster) trouble(key engine.Key, r *Release) string {
 		return "its pods have not started yet"
 	}
 	return words
-}
-
-// wish is what a service asks for, read.
-type wish struct {
-	chart  Chart
-	values map[string]any
-	digest string
-}
-
-// read reads the chart and the values of a service. The world is locked.
-func (w *World) read(svc engine.Service) (wish, error) {
-	chart, ok := w.charts[svc.Source.Digest]
-	if !ok {
-		return wish{}, fmt.Errorf("reading the chart: there is none with digest %q", svc.Source.Digest)
-	}
-	values := map[string]any{}
-	if err := yaml.Unmarshal([]byte(svc.Values), &values); err != nil {
-		return wish{}, fmt.Errorf("reading the values: %w", err)
-	}
-	for _, key := range slices.Sorted(maps.Keys(values)) {
-		if !slices.Contains(chart.Keys, key) {
-			return wish{}, fmt.Errorf("values for the chart: %s: the chart has no such value", key)
-		}
-	}
-	sum := sha256.Sum256(fmt.Append(nil, svc.Source.Digest, values, svc.Options.Labels))
-	return wish{chart, values, hex.EncodeToString(sum[:16])}, nil
 }

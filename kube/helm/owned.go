@@ -1,0 +1,96 @@
+package helm
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/metadata"
+)
+
+// Owned is a release, as far as the labels of its records tell, and whose it is.
+type Owned struct {
+	State
+	// Owner is the value of the owner's label on the last record; empty if it is nobody's.
+	Owner string
+}
+
+// Owners returns all releases whose last record carries the label, whatever its value, by
+// namespace and name. Like List, it reads labels alone.
+func (r *Releases) Owners(ctx context.Context, label string) (map[types.NamespacedName]Owned, error) {
+	client, err := metadata.NewForConfig(r.cluster.bound(ctx))
+	if err != nil {
+		return nil, fmt.Errorf("listing releases: %w", err)
+	}
+	list, err := client.Resource(corev1.SchemeGroupVersion.WithResource("secrets")).
+		List(ctx, metav1.ListOptions{LabelSelector: "owner=helm," + label})
+	if err != nil {
+		return nil, fmt.Errorf("listing releases: %w", classify(err))
+	}
+	byRelease := map[types.NamespacedName][]metav1.PartialObjectMetadata{}
+	for _, secret := range list.Items {
+		k := types.NamespacedName{Namespace: secret.Namespace, Name: secret.Labels["name"]}
+		byRelease[k] = append(byRelease[k], secret)
+	}
+	out := map[types.NamespacedName]Owned{}
+	for k, secrets := range byRelease {
+		out[k] = ownedOf(recordsOf(secrets), label)
+	}
+	return out, nil
+}
+
+// OwnerOf says the same of one release: Absent if there is none.
+func (r *Releases) OwnerOf(ctx context.Context, namespace, name, label string) (Owned, error) {
+	k := key{namespace, name}
+	records, err := r.records(ctx, k)
+	if err != nil {
+		return Owned{}, fmt.Errorf("observing release %s: %w", k, classify(err))
+	}
+	return ownedOf(records, label), nil
+}
+
+func ownedOf(records []record, label string) Owned {
+	if len(records) == 0 {
+		return Owned{State: State{Status: Absent}}
+	}
+	last := records[len(records)-1]
+	state := State{Status: statusOf(last.status), Revision: last.revision, Digest: last.digest, Since: last.begun}
+	return Owned{State: state, Owner: last.labels[label]}
+}
+
+// Give makes a release another owner's, by the labels of its records alone: nothing else of it
+// changes. The zero Owner is nobody: what was wanted of the release is forgotten, too, so that
+// whoever has it next applies it anew. What is not from's is left alone.
+func (r *Releases) Give(ctx context.Context, release types.NamespacedName, from, to Owner) error {
+	k := key{release.Namespace, release.Name}
+	unlock, err := r.lock(ctx, k)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	client, err := metadata.NewForConfig(r.cluster.bound(ctx))
+	if err != nil {
+		return fmt.Errorf("giving release %s away: %w", k, err)
+	}
+	secrets := client.Resource(corev1.SchemeGroupVersion.WithResource("secrets")).Namespace(k.namespace)
+	list, err := secrets.List(ctx, metav1.ListOptions{LabelSelector: labels.Set{"owner": "helm", "name": k.name, from.Label: from.Value}.String()})
+	if err != nil {
+		return fmt.Errorf("giving release %s away: %w", k, classify(err))
+	}
+	said := map[string]any{from.Label: to.Value}
+	if to == (Owner{}) {
+		said = map[string]any{from.Label: nil, DigestLabel: nil}
+	}
+	// Maps of strings always encode.
+	patch, _ := json.Marshal(map[string]any{"metadata": map[string]any{"labels": said}})
+	for _, secret := range list.Items {
+		if _, err := secrets.Patch(ctx, secret.Name, types.MergePatchType, patch, metav1.PatchOptions{}); err != nil {
+			return fmt.Errorf("giving release %s away: %w", k, classify(err))
+		}
+	}
+	return nil
+}

@@ -1,0 +1,115 @@
+package manifest
+
+import (
+	"fmt"
+	"path"
+	"sync"
+
+	"sigs.k8s.io/kustomize/api/krusty"
+	"sigs.k8s.io/kustomize/api/types"
+	"sigs.k8s.io/kustomize/kyaml/filesys"
+	"sigs.k8s.io/yaml"
+
+	"portico.dev/portico/fleet"
+)
+
+// KustomizeOptions say what is made of a Kustomization beyond what it says itself.
+type KustomizeOptions struct {
+	// Namespace is set on all namespaced objects, whatever they say, as Kustomize's own
+	// field "namespace" does. Empty leaves them as they are.
+	Namespace string
+	// Values replace variables in what Kustomize has built: ${KEY}, ${KEY:-default} and
+	// ${KEY:=default}, where KEY is one of theirs. Other variables stay as they are, and
+	// $${KEY} becomes ${KEY}.
+	Values map[string]string
+	// Expand, if set, gets what Kustomize has built, before it is read, and returns what is to
+	// be read: it may fill in placeholders of another form.
+	Expand func(built []byte) ([]byte, error)
+}
+
+// building is held while Kustomize works: it keeps the schemas of all kinds in package
+// variables, and a Kustomization may bring its own.
+var building sync.Mutex
+
+// Kustomize builds the Kustomization in the folder path. Nothing outside of files is read:
+// remote bases, plugins and charts are refused. The error is a fleet.ErrInvalid and names the
+// file.
+func Kustomize(files map[string]string, path string, o KustomizeOptions) ([]byte, error) {
+	s := survey{files: cleaned(files), seen: map[string]bool{}}
+	root := clean(path)
+	if err := s.folder(root); err != nil {
+		return nil, fmt.Errorf("building the Kustomization %q: %w: %w", root, fleet.ErrInvalid, err)
+	}
+	built, err := build(s.files, root, o.Namespace)
+	if err != nil {
+		return nil, fmt.Errorf("building the Kustomization %q: %w: %w", root, fleet.ErrInvalid, err)
+	}
+	if o.Expand != nil {
+		if built, err = o.Expand(built); err != nil {
+			return nil, fmt.Errorf("filling in the Kustomization %q: %w", root, err)
+		}
+	}
+	objects, err := Objects([]byte(substitute(string(built), o.Values)))
+	if err != nil {
+		return nil, fmt.Errorf("building the Kustomization %q: %w", root, err)
+	}
+	return Encode(objects)
+}
+
+func cleaned(files map[string]string) map[string]string {
+	out := make(map[string]string, len(files))
+	for name, text := range files {
+		out[clean(name)] = text
+	}
+	return out
+}
+
+// The user's files and the Kustomization that is laid around theirs stand side by side: one
+// must not contain the other.
+const (
+	inner = "/source"
+	outer = "/around"
+)
+
+func build(files map[string]string, root, namespace string) ([]byte, error) {
+	fs := filesys.MakeFsInMemory()
+	for name, text := range files {
+		if err := fs.WriteFile(path.Join(inner, name), []byte(text)); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	at := path.Join(inner, root)
+	if namespace == "" {
+		return run(fs, at)
+	}
+	around, err := yaml.Marshal(map[string]any{"namespace": namespace, "resources": []string{".." + at}})
+	if err != nil {
+		return nil, err
+	}
+	if err := fs.WriteFile(outer+"/kustomization.yaml", around); err != nil {
+		return nil, err
+	}
+	return run(fs, outer)
+}
+
+func run(fs filesys.FileSystem, at string) (built []byte, err error) {
+	options := krusty.MakeDefaultOptions()
+	// There is nothing to be read but the source's own files.
+	options.LoadRestrictions = types.LoadRestrictionsNone
+	options.PluginConfig = types.DisabledPluginConfig()
+	building.Lock()
+	defer building.Unlock()
+	defer survive(&err)
+	made, err := krusty.MakeKustomizer(options).Run(fs, at)
+	if err != nil {
+		return nil, err
+	}
+	return made.AsYaml()
+}
+
+// survive turns a panic of Kustomize's into an error: what users write must not end the program.
+func survive(err *error) {
+	if p := recover(); p != nil {
+		*err = fmt.Errorf("%w: Kustomize broke off: %v", fleet.ErrInvalid, p)
+	}
+}

@@ -1,0 +1,262 @@
+package flux_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"golang.org/x/tools/txtar"
+
+	"portico.dev/portico/kube/source/archive"
+	"portico.dev/portico/state/engine"
+	"portico.dev/portico/state/engine/enginetest"
+)
+
+// files is the chart that the suite asks for.
+const files = `
+-- Chart.yaml --
+{apiVersion: v2, name: app, version: VERSION}
+-- values.yaml --
+text: ""
+run: false
+-- templates/text.yaml --
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: {{ .Release.Name }}}
+data: {text: {{ .Values.text | quote }}}
+-- templates/workload.yaml --
+{{- if .Values.run }}
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: {{ .Release.Name }}}
+spec:
+  selector: {matchLabels: {app: {{ .Release.Name }}}}
+  template:
+    metadata: {labels: {app: {{ .Release.Name }}}}
+    spec:
+      containers: [{name: main, image: example/app, volumeMounts: [{name: text, mountPath: /text}]}]
+      volumes: [{name: text, configMap: {name: {{ .Release.Name }}}}]
+{{- end }}
+`
+
+// odd are the files that make the chart odd.
+var odd = map[enginetest.Odd]string{
+	enginetest.StrictSchema: `
+-- values.schema.json --
+{"type": "object", "properties": {"text": {"type": "string", "pattern": "^[a-z]*$"}, "run": {"type": "boolean"}}}
+`,
+	enginetest.FailingHook: `
+-- templates/hook.yaml --
+apiVersion: batch/v1
+kind: Job
+metadata:
+  name: {{ .Release.Name }}-hook
+  annotations: {helm.sh/hook: "pre-install,pre-upgrade"}
+spec:
+  backoffLimit: 0
+  template:
+    spec: {restartPolicy: Never, containers: [{name: main, image: example/hook}]}
+`,
+	enginetest.LateKind: `
+-- templates/late.yaml --
+apiVersion: suite.example.com/v1
+kind: Late
+metadata: {name: {{ .Release.Name }}}
+`,
+}
+
+// pack is the archive of a chart of the suite's files and some more.
+func pack(t testing.TB, version, more string) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	var packed []archive.File
+	for _, f := range txtar.Parse([]byte(files + more)).Files {
+		packed = append(packed, archive.File{Name: "app/" + f.Name, Data: bytes.ReplaceAll(f.Data, []byte("VERSION"), []byte(version))})
+	}
+	if err := archive.Pack(&out, packed); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+// target is the API server behind a gate.
+type target struct {
+	*gate
+	lab  *lab
+	name types.NamespacedName
+	// broken says that connections broke off in the middle of something.
+	broken bool
+}
+
+// Name implements enginetest.Target.
+func (t *target) Name() engine.Target { return engine.Target{Cluster: t.name} }
+
+// Namespace implements enginetest.Target.
+func (t *target) Namespace() string { return t.name.Namespace + "-" + t.name.Name }
+
+// SeverAfter implements enginetest.Target.
+func (t *target) SeverAfter(writes int) {
+	t.broken = true
+	t.gate.SeverAfter(writes)
+}
+
+// Releases implements enginetest.Target.
+func (t *target) Releases(tb testing.TB) map[engine.Key]enginetest.Release {
+	tb.Helper()
+	ctx := tb.Context()
+	secrets, err := t.lab.clients.CoreV1().Secrets(t.Namespace()).List(ctx, metav1.ListOptions{LabelSelector: "owner=helm"})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	records := map[engine.Key][]revision{}
+	for _, s := range secrets.Items {
+		key := engine.Key{Namespace: s.Namespace, Name: s.Labels["name"]}
+		records[key] = append(records[key], read(tb, s))
+	}
+	out := map[engine.Key]enginetest.Release{}
+	for key, all := range records {
+		slices.SortFunc(all, func(a, b revision) int { return a.Version - b.Version })
+		last := all[len(all)-1]
+		r := enginetest.Release{Revision: last.Version, Whole: last.Info.Status == "deployed", Kept: last.Info.Status == "uninstalled"}
+		if t.broken {
+			r.Revision = revisions(all)
+		}
+		// Flux adds the archive's digest to the version.
+		r.Version, _, _ = strings.Cut(last.Chart.Metadata.Version, "+")
+		if text, err := t.lab.clients.CoreV1().ConfigMaps(key.Namespace).Get(ctx, key.Name, metav1.GetOptions{}); err == nil {
+			r.Text = text.Data["text"]
+		}
+		out[key] = r
+	}
+	return out
+}
+
+// revision is one, as Helm keeps it.
+type revision struct {
+	Version int
+	Info    struct{ Status string }
+	Config  map[string]any
+	Chart   struct{ Metadata struct{ Version string } }
+}
+
+func read(tb testing.TB, s corev1.Secret) (r revision) {
+	tb.Helper()
+	text, err := base64.StdEncoding.DecodeString(string(s.Data["release"]))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	unpacked, err := gzip.NewReader(bytes.NewReader(text))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if err := json.NewDecoder(unpacked).Decode(&r); err != nil {
+		tb.Fatal(err)
+	}
+	return r
+}
+
+// revisions counts, where connections broke off, what was made completely and is not the same as
+// what was there: Helm numbers an attempt that broke off, and Flux makes another one, also of what
+// was deployed but for the answer.
+func revisions(all []revision) int {
+	n := 0
+	var last revision
+	for _, r := range all {
+		if r.Info.Status == "failed" || strings.HasPrefix(r.Info.Status, "pending") {
+			continue
+		}
+		if n == 0 || !reflect.DeepEqual(r.Config, last.Config) || r.Chart != last.Chart {
+			n++
+		}
+		last = r
+	}
+	return n
+}
+
+// workload waits until the release has one: it is being installed.
+func (t *target) workload(tb testing.TB, key engine.Key) *appsv1.Deployment {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(tb.Context(), time.Minute)
+	defer cancel()
+	for {
+		d, err := t.lab.clients.AppsV1().Deployments(key.Namespace).Get(ctx, key.Name, metav1.GetOptions{})
+		if err == nil {
+			return d
+		}
+		if !apierrors.IsNotFound(err) {
+			tb.Fatalf("waiting for the workload of %s: %v", key, err)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// Crash implements enginetest.Target. It plays the controller of Deployments and the kubelet.
+func (t *target) Crash(tb testing.TB, key engine.Key, words string) {
+	tb.Helper()
+	d := t.workload(tb, key)
+	t.pod(tb, d, words)
+	d.Status = appsv1.DeploymentStatus{ObservedGeneration: d.Generation, Replicas: 1, UpdatedReplicas: 1, UnavailableReplicas: 1}
+	if _, err := t.lab.clients.AppsV1().Deployments(key.Namespace).UpdateStatus(tb.Context(), d, metav1.UpdateOptions{}); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+// pod makes one that crashes, in place of the one before.
+func (t *target) pod(tb testing.TB, d *appsv1.Deployment, words string) {
+	tb.Helper()
+	ctx, pods := tb.Context(), t.lab.clients.CoreV1().Pods(d.Namespace)
+	p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: d.Name, Labels: d.Spec.Template.Labels}, Spec: d.Spec.Template.Spec}
+	err := pods.Delete(ctx, p.Name, metav1.DeleteOptions{})
+	if err != nil && !apierrors.IsNotFound(err) {
+		tb.Fatal(err)
+	}
+	for {
+		made, err := pods.Create(ctx, p, metav1.CreateOptions{})
+		if err == nil {
+			p = made
+			break
+		}
+		// The service account of a new namespace comes a moment later.
+		if !apierrors.IsForbidden(err) && !apierrors.IsAlreadyExists(err) {
+			tb.Fatal(err)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	p.Status.ContainerStatuses = []corev1.ContainerStatus{{
+		Name: "main", Image: "example/app",
+		State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff", Message: words}},
+	}}
+	if _, err := pods.UpdateStatus(ctx, p, metav1.UpdateOptions{}); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+// Heal implements enginetest.Target.
+func (t *target) Heal(tb testing.TB, key engine.Key) {
+	tb.Helper()
+	d := t.workload(tb, key)
+	now := metav1.Now()
+	d.Status = appsv1.DeploymentStatus{
+		ObservedGeneration: d.Generation, Replicas: 1, UpdatedReplicas: 1, ReadyReplicas: 1, AvailableReplicas: 1,
+		Conditions: []appsv1.DeploymentCondition{
+			{Type: appsv1.DeploymentAvailable, Status: corev1.ConditionTrue, LastTransitionTime: now, LastUpdateTime: now},
+			{Type: appsv1.DeploymentProgressing, Status: corev1.ConditionTrue, Reason: "NewReplicaSetAvailable", LastTransitionTime: now, LastUpdateTime: now},
+		},
+	}
+	if _, err := t.lab.clients.AppsV1().Deployments(key.Namespace).UpdateStatus(tb.Context(), d, metav1.UpdateOptions{}); err != nil {
+		tb.Fatal(err)
+	}
+}

@@ -1,0 +1,132 @@
+package sveltos
+
+import (
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"portico.dev/portico/state/engine"
+)
+
+// owner is the engine's name as a field owner.
+const owner = client.FieldOwner("state.sveltos")
+
+// act does what was planned, and says whether it has written anything about the Profile.
+func (t *turn) act(p plan, saw seen) (wrote bool, err error) {
+	switch {
+	case p.gone:
+		return false, t.dropCarriers(nil)
+	case p.remove:
+		return true, t.remove(saw.told)
+	case !p.write:
+		return false, nil
+	}
+	wanted := t.profile(p, saw)
+	same := saw.told != nil && sameProfile(saw.told, wanted)
+	// A Profile whose source is missing would be the end of Sveltos' process: it comes first.
+	for _, c := range p.carriers {
+		if same && t.carried[c.name.Name] == knownBy(c) {
+			continue
+		}
+		if err := t.carry(saw.at, c); err != nil {
+			return false, err
+		}
+		t.carried[c.name.Name] = knownBy(c)
+	}
+	if same {
+		return false, t.tidy(p, saw)
+	}
+	config := client.ApplyConfigurationFromUnstructured(wanted)
+	if err := t.engine.Kube.Apply(t.ctx, config, owner, client.ForceOwnership); err != nil {
+		return false, fmt.Errorf("writing %s %s: %w", wanted.GetKind(), client.ObjectKeyFromObject(wanted), err)
+	}
+	return true, nil
+}
+
+// knownBy is what makes a carrier another one.
+func knownBy(c carrier) where { return where{c.source.URL, c.source.Digest} }
+
+// where is where an archive is, and which one.
+type where struct{ url, digest string }
+
+func (t *turn) profile(p plan, saw seen) *unstructured.Unstructured {
+	if t.removal != nil {
+		return profileWith(saw.told, p)
+	}
+	return profileOf(saw.at, t.want.Policy, p)
+}
+
+// carry sees to it that the source of a chart is there.
+func (t *turn) carry(at address, c carrier) error {
+	there := &unstructured.Unstructured{}
+	there.SetGroupVersionKind(carrierKind)
+	err := t.engine.Kube.Get(t.ctx, c.name, there)
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("reading %s %s: %w", carrierKind.Kind, c.name, err)
+	}
+	if err == nil && carries(there, c) {
+		return nil
+	}
+	obj := carrierObject(at, c)
+	if err := t.engine.Kube.Apply(t.ctx, client.ApplyConfigurationFromUnstructured(obj), owner, client.ForceOwnership); err != nil {
+		return fmt.Errorf("writing %s %s: %w", carrierKind.Kind, c.name, err)
+	}
+	obj = carrierObject(at, c)
+	unstructured.RemoveNestedField(obj.Object, "spec")
+	obj.Object["status"] = artifactOf(c, t.engine.Clock())
+	if err := t.engine.Kube.Status().Apply(t.ctx, client.ApplyConfigurationFromUnstructured(obj), owner, client.ForceOwnership); err != nil {
+		return fmt.Errorf("writing the status of %s %s: %w", carrierKind.Kind, c.name, err)
+	}
+	return nil
+}
+
+// remove deletes the Profile.
+func (t *turn) remove(profile *told) error {
+	err := t.engine.Kube.Delete(t.ctx, profile.object)
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("deleting %s %s: %w", profile.object.GetKind(), client.ObjectKeyFromObject(profile.object), err)
+	}
+	return nil
+}
+
+// tidy removes carriers that nothing needs any more, once all is as it is wanted.
+func (t *turn) tidy(p plan, saw seen) error {
+	if !t.untidy || p.busy || len(p.carriers) < len(p.entries) || saw.heard == nil || !saw.heard.current {
+		return nil
+	}
+	for _, s := range p.services {
+		if s.state != engine.Deployed {
+			return nil
+		}
+	}
+	if err := t.dropCarriers(p.carriers); err != nil {
+		return err
+	}
+	t.untidy = false
+	return nil
+}
+
+// dropCarriers removes the set's carriers, but for those that are needed.
+func (t *turn) dropCarriers(needed []carrier) error {
+	keep := map[string]bool{}
+	for _, c := range needed {
+		keep[c.name.Name] = true
+	}
+	list := &unstructured.UnstructuredList{}
+	list.SetGroupVersionKind(carrierKind)
+	err := t.engine.Kube.List(t.ctx, list, client.InNamespace(t.ref.Set.Namespace), client.MatchingLabels{setLabel: ownerOf(t.ref.Set)})
+	if err != nil {
+		return fmt.Errorf("listing objects of kind %s: %w", carrierKind.Kind, err)
+	}
+	for i := range list.Items {
+		if keep[list.Items[i].GetName()] {
+			continue
+		}
+		if err := t.engine.Kube.Delete(t.ctx, &list.Items[i]); err != nil && !apierrors.IsNotFound(err) {
+			return fmt.Errorf("deleting %s %s: %w", carrierKind.Kind, list.Items[i].GetName(), err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,268 @@
+package sveltos
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	toolscache "k8s.io/client-go/tools/cache"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"portico.dev/portico/fleet"
+	"portico.dev/portico/kube/helm"
+	"portico.dev/portico/state/engine"
+)
+
+// Cluster is what the engine looks at of one target. It is safe for concurrent use.
+type Cluster interface {
+	// List returns the releases whose records carry the label, by namespace and name. It
+	// ends soon, even if the cluster does not answer.
+	List(ctx context.Context, label, value string) (map[engine.Key]helm.State, error)
+	// Health says which objects of a release do not run; none means that all do. It ends
+	// soon, even if the cluster does not answer.
+	Health(ctx context.Context, namespace, name string) ([]helm.Problem, error)
+	// Watch calls changed whenever a workload of the cluster has changed, or may have, and
+	// lost whenever the cluster does not answer, until ctx ends. It outlives broken
+	// connections.
+	Watch(ctx context.Context, changed func(), lost func(error))
+}
+
+// Clusters finds targets.
+type Clusters interface {
+	// Cluster returns the target, the same one as long as its address and credentials are
+	// the same. It returns fleet.ErrNotYet while they are not known. It asks nothing of the
+	// target.
+	Cluster(ctx context.Context, target engine.Target) (Cluster, error)
+	// Forget says that nothing runs on the target any more that the engine looks after.
+	Forget(target engine.Target)
+}
+
+// Charts reads charts.
+type Charts interface {
+	// Chart returns the chart behind the source. The error wraps fleet.ErrInvalid if what is
+	// there is no chart.
+	Chart(ctx context.Context, source engine.Source) (*helm.Chart, error)
+}
+
+// Parts is what an engine is made of.
+type Parts struct {
+	// Kube writes to the management cluster.
+	Kube client.Client
+	// Cache watches Sveltos' kinds on the management cluster. Whoever made it runs it.
+	Cache    cache.Cache
+	Clusters Clusters
+	Charts   Charts
+	Clock    fleet.Clock
+	// Agents says that Sveltos' agents can run on the targets, or for them: without, there is
+	// no drift detection and no reload.
+	Agents bool
+	Log    *slog.Logger
+}
+
+// Engine is the engine that drives Sveltos.
+type Engine struct {
+	Parts
+	notices *engine.Notices
+
+	mu      sync.Mutex
+	workers map[types.NamespacedName]*worker
+	watches map[engine.Target]*watch
+	run     context.Context // ends with Start; nil before
+}
+
+var _ engine.Engine = (*Engine)(nil)
+
+// New returns the engine. Nothing happens before Start.
+func New(p Parts) *Engine {
+	return &Engine{Parts: p, notices: engine.NewNotices(), workers: map[types.NamespacedName]*worker{}, watches: map[engine.Target]*watch{}}
+}
+
+// Name implements engine.Engine.
+func (e *Engine) Name() string { return "sveltos" }
+
+// Apply implements engine.Engine.
+func (e *Engine) Apply(ctx context.Context, set engine.Set) (report engine.Report, err error) {
+	err = e.on(ctx, set.Ref, func(w *worker) { report = w.apply(set) })
+	return report, err
+}
+
+// Remove implements engine.Engine.
+func (e *Engine) Remove(ctx context.Context, what engine.Removal) (report engine.Report, err error) {
+	err = e.on(ctx, what.Ref, func(w *worker) { report = w.remove(what) })
+	if report.Gone {
+		e.Forget(what.Set)
+	}
+	return report, err
+}
+
+// Forget implements engine.Engine.
+func (e *Engine) Forget(set types.NamespacedName) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	w := e.workers[set]
+	if w == nil {
+		return
+	}
+	delete(e.workers, set)
+	w.end()
+	target := w.ref.Target
+	for _, other := range e.workers {
+		if other.ref.Target == target {
+			return
+		}
+	}
+	if watch := e.watches[target]; watch != nil {
+		watch.stop()
+		delete(e.watches, target)
+	}
+	e.Clusters.Forget(target)
+}
+
+// Changes implements engine.Engine.
+func (e *Engine) Changes() <-chan engine.Ref { return e.notices.C() }
+
+// Start implements engine.Engine.
+func (e *Engine) Start(ctx context.Context) error {
+	for _, kind := range []schema.GroupVersionKind{profileKind, clusterProfileKind, summaryKind} {
+		stop, err := e.follow(ctx, kind)
+		if err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			return fmt.Errorf("watching objects of kind %s, which Sveltos brings along: %w", kind.Kind, err)
+		}
+		defer stop()
+	}
+	e.mu.Lock()
+	e.run = ctx
+	for _, w := range e.workers {
+		w.running = true
+		go w.loop(ctx)
+	}
+	for _, w := range e.watches {
+		w.start(ctx)
+	}
+	e.mu.Unlock()
+	e.notices.Deliver(ctx)
+	return nil
+}
+
+// follow wakes whom a change concerns.
+func (e *Engine) follow(ctx context.Context, kind schema.GroupVersionKind) (stop func(), err error) {
+	obj := &unstructured.Unstructured{}
+	obj.SetGroupVersionKind(kind)
+	informer, err := e.Cache.GetInformer(ctx, obj)
+	if err != nil {
+		return nil, err
+	}
+	heard := func(o any) {
+		if gone, ok := o.(toolscache.DeletedFinalStateUnknown); ok {
+			o = gone.Obj
+		}
+		if u, ok := o.(*unstructured.Unstructured); ok {
+			e.wake(setOf(u))
+		}
+	}
+	handler, err := informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
+		AddFunc: heard, UpdateFunc: func(_, o any) { heard(o) }, DeleteFunc: heard,
+	})
+	if err != nil {
+		return nil, err
+	}
+	// A handler that is not known any more is as good as removed.
+	return func() { _ = informer.RemoveEventHandler(handler) }, nil
+}
+
+// wake has a set looked at, and those on the same target: they may want the same release.
+func (e *Engine) wake(set types.NamespacedName) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, w := range e.workers {
+		if w.ref.Set.Name != set.Name || set.Namespace != "" && w.ref.Set.Namespace != set.Namespace {
+			continue
+		}
+		for _, other := range e.workers {
+			if other.ref.Target == w.ref.Target {
+				poke(other.wake)
+			}
+		}
+	}
+}
+
+// on has the set's worker do something that does not block.
+func (e *Engine) on(ctx context.Context, ref engine.Ref, do func(*worker)) error {
+	if !ref.Target.Management && ref.Set.Namespace != ref.Target.Cluster.Namespace {
+		return fmt.Errorf("handing over ServiceSet %s: %w: Sveltos has a Profile only for clusters of its own namespace, and cluster %s is in another one", ref.Set, fleet.ErrInvalid, ref.Target)
+	}
+	cluster, err := e.Clusters.Cluster(ctx, ref.Target)
+	if err != nil {
+		return fmt.Errorf("finding cluster %s: %w", ref.Target, err)
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	w := e.workers[ref.Set]
+	if w == nil {
+		w = newWorker(e, ref)
+		e.workers[ref.Set] = w
+	}
+	e.connect(ref.Target, cluster)
+	w.connect(cluster)
+	do(w)
+	if e.run != nil && !w.running {
+		w.running = true
+		go w.loop(e.run)
+	}
+	return nil
+}
+
+// connect watches a target, once for all of its sets.
+func (e *Engine) connect(target engine.Target, cluster Cluster) {
+	if known := e.watches[target]; known != nil {
+		if known.cluster == cluster {
+			return
+		}
+		known.stop()
+	}
+	made := &watch{engine: e, target: target, cluster: cluster, stop: func() {}}
+	e.watches[target] = made
+	if e.run != nil {
+		made.start(e.run)
+	}
+}
+
+// watch is one target that is watched.
+type watch struct {
+	engine  *Engine
+	target  engine.Target
+	cluster Cluster
+	stop    context.CancelFunc
+}
+
+func (w *watch) start(ctx context.Context) {
+	ctx, w.stop = context.WithCancel(ctx)
+	go w.cluster.Watch(ctx, func() { w.tell((*worker).stir) }, func(err error) {
+		w.tell(func(worker *worker) { worker.vanish(err) })
+	})
+}
+
+func (w *watch) tell(what func(*worker)) {
+	w.engine.mu.Lock()
+	defer w.engine.mu.Unlock()
+	for _, worker := range w.engine.workers {
+		if worker.ref.Target == w.target {
+			what(worker)
+		}
+	}
+}
+
+func poke(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}

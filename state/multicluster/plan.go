@@ -1,0 +1,196 @@
+package multicluster
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	kcm "portico.dev/portico/api/kcm/v1beta1"
+	statev1 "portico.dev/portico/api/state/v1alpha1"
+	"portico.dev/portico/state/placement"
+	"portico.dev/portico/state/rollout"
+)
+
+// Verb is what happens to the ServiceSet of a site.
+type Verb string
+
+// The verbs.
+const (
+	// Leave means that it stays as it is, be it there or not.
+	Leave Verb = "Leave"
+	// Make means that it becomes what Spec wants.
+	Make Verb = "Make"
+	// Remove means that it goes.
+	Remove Verb = "Remove"
+)
+
+// Why a site does not have the newest wish, in one word.
+const (
+	reasonDependency = kcm.MultiClusterServiceDependencyNotReadyReason
+	reasonInvalid    = "InvalidServices"
+	reasonWave       = "WaitingForWave"
+	reasonAwaited    = "TemplateNotReady"
+	reasonTemplate   = "TemplateInvalid"
+	reasonReplaced   = "ServiceSetDeleting"
+	reasonBefore     = "WaitingForDependents"
+	reasonFailed     = "ServiceFailed"
+	reasonKubernetes = "KubernetesConstraint"
+)
+
+// Verdict is what a site gets.
+type Verdict struct {
+	Verb Verb
+	// Spec and Revision are what the ServiceSet is made from.
+	Spec     kcm.ServiceSpec
+	Revision string
+	// Copy are templates to be copied beside the set from home, sorted; nothing else happens
+	// until they are there.
+	Copy []string
+	// Reason and Message say why the site does not have the newest wish, or why its set is still
+	// there; empty if neither.
+	Reason, Message string
+}
+
+// Decide says what happens to the ServiceSet of a site. It is pure.
+//
+// A set that exists is never taken away because something is missing: it stays as it is, and the
+// cluster runs what it has. It goes when the owner goes, or when the cluster is not selected any
+// more; not before the sets that depend on it there, and never on a cluster that goes itself,
+// which takes all its sets with it, or on one that is only tried out.
+func Decide(f Facts, s Site) Verdict {
+	switch {
+	case f.Deleting || !f.Applies(s.Target):
+		return leaving(f, s)
+	case s.Set != nil && s.Set.DeletionTimestamp != nil:
+		return Verdict{Verb: Leave, Reason: reasonReplaced, Message: fmt.Sprintf("ServiceSet %s is being removed, and is made anew then", s.Set.Name)}
+	}
+	if problem := problemOf(f); problem != "" {
+		return Verdict{Verb: Leave, Reason: reasonInvalid, Message: problem}
+	}
+	if problem := otherProvider(f, s); problem != "" {
+		return Verdict{Verb: Leave, Reason: reasonInvalid, Message: problem}
+	}
+	if behind := waitsFor(s); behind != "" {
+		return Verdict{Verb: Leave, Reason: reasonDependency, Message: behind}
+	}
+	return staged(f, s)
+}
+
+// otherProvider says that the set was begun by another provider, which nobody takes it from.
+func otherProvider(f Facts, s Site) string {
+	if s.Set == nil {
+		return ""
+	}
+	was, now := s.Set.Spec.Provider.Name, cmp.Or(f.Spec.ServiceSpec.Provider.Name, kcm.DefaultStateManagementProviderName)
+	if was == "" || was == now {
+		return ""
+	}
+	return fmt.Sprintf("ServiceSet %s belongs to StateManagementProvider %q, and that cannot be changed to %q: name the old one again, or delete the ServiceSet, which removes its services and has the other install them anew", s.Set.Name, was, now)
+}
+
+// leaving is the verdict on a site that shall not have the services.
+func leaving(f Facts, s Site) Verdict {
+	switch {
+	case s.Set == nil, s.Set.DeletionTimestamp != nil, s.Going, s.Leaving && !f.Deleting:
+		return Verdict{Verb: Leave}
+	case f.Deleting && len(f.holders()) > 0:
+		return Verdict{Verb: Leave, Reason: reasonBefore, Message: heldBy(f)}
+	case !f.Deleting && f.Spec.KeepServicesOnSelectorMismatch:
+		return Verdict{Verb: Leave}
+	}
+	if before := placement.Before(s.Dependents, s.Target); len(before) > 0 {
+		return Verdict{Verb: Leave, Reason: reasonBefore, Message: fmt.Sprintf("The services of %s depend on these, and are removed first", placement.Few(before))}
+	}
+	return Verdict{Verb: Remove}
+}
+
+// heldBy says who keeps an owner from being deleted.
+func heldBy(f Facts) string {
+	return fmt.Sprintf("%s depends on it: take it off spec.dependsOn there, or delete that first", placement.Few(f.holders()))
+}
+
+// waitsFor says which dependencies of the owner are not deployed on the site; empty if all are.
+func waitsFor(s Site) string {
+	var names []string
+	why := ""
+	for _, d := range s.Dependencies {
+		if words := placement.Behind(d, s.Target); words != "" {
+			names = append(names, d.Name)
+			if why == "" {
+				why = words
+			}
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	slices.Sort(names)
+	return fmt.Sprintf("Waits for %s. Of %s: %s", placement.Few(names), firstBehind(s), why)
+}
+
+func firstBehind(s Site) string {
+	for _, d := range s.Dependencies {
+		if placement.Behind(d, s.Target) != "" {
+			return d.Name
+		}
+	}
+	return ""
+}
+
+// staged is the verdict on a site that may have a revision of the owner: the newest, or the one
+// that its wave allows.
+func staged(f Facts, s Site) Verdict {
+	has := ""
+	if s.Set != nil {
+		has = s.Set.Annotations[statev1.RevisionAnnotation]
+	}
+	answer := rollout.RevisionFor(f.Rollout, rollout.Ask{
+		Cluster: s.String(), Newest: f.Newest, Has: has,
+		Recorded: func(r string) bool { _, ok := f.Recorded[r]; return ok },
+	})
+	v := Verdict{Verb: Leave, Revision: answer.Revision}
+	if answer.Hold != "" {
+		v.Reason, v.Message = reasonWave, answer.Hold
+	}
+	if answer.Revision == "" {
+		return v
+	}
+	if v.Spec = f.Spec.ServiceSpec; answer.Revision != f.Newest {
+		v.Spec = f.Recorded[answer.Revision]
+	}
+	return provided(f, s, v)
+}
+
+// provided looks after the templates beside the set: those that it needs have to be there, and
+// valid.
+func provided(f Facts, s Site, v Verdict) Verdict {
+	namespace := f.namespace(s.Target)
+	templates, _ := needed(v.Spec.Services)
+	var problems []string
+	reason := reasonAwaited
+	for _, name := range templates {
+		t, exists := s.Templates[name]
+		switch {
+		case exists && t.Valid:
+			continue
+		case !exists && f.Templates[name].Valid && namespace != f.Home:
+			v.Copy = append(v.Copy, name)
+			problems = append(problems, fmt.Sprintf("ServiceTemplate %q is about to be copied to namespace %q", name, namespace))
+			continue
+		case !exists:
+			problems = append(problems, fmt.Sprintf("ServiceTemplate %q does not exist in namespace %q: create it there", name, namespace))
+		default:
+			problems = append(problems, notValid(name, namespace, t))
+		}
+		if !exists || t.Problem != "" {
+			reason = reasonTemplate
+		}
+	}
+	if len(problems) > 0 {
+		v.Reason, v.Message = reason, strings.Join(problems, "; ")
+		return v
+	}
+	v.Verb = Make
+	return v
+}

@@ -1,0 +1,142 @@
+package placement
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	kcm "portico.dev/portico/api/kcm/v1beta1"
+	statev1 "portico.dev/portico/api/state/v1alpha1"
+)
+
+// Dependency is another owner whose services have to be deployed on a target first.
+type Dependency struct {
+	Wish
+	// Set is its ServiceSet for the target, nil if there is none.
+	Set *kcm.ServiceSet
+	// Revision is the revision that the ServiceSet has to have; empty where any will do.
+	Revision string
+}
+
+// Behind says what of a dependency is not deployed yet on the target; empty means that nothing
+// is. A dependency whose services do not go to the target holds nothing back there, and a
+// service that is disabled or shall not be there is not waited for.
+func Behind(d Dependency, t Target) string {
+	if !d.Applies(t) {
+		return ""
+	}
+	services := wanted(d.Spec.ServiceSpec.Services)
+	if len(services) == 0 {
+		return ""
+	}
+	switch {
+	case d.Set == nil:
+		return "it is not there yet"
+	case d.Set.DeletionTimestamp != nil:
+		return "it is being removed"
+	case d.Revision != "" && d.Set.Annotations[statev1.RevisionAnnotation] != d.Revision:
+		return "its last change has not been made yet"
+	}
+	s := StandingOf(d.Set)
+	switch {
+	case s.Deployed:
+		return ""
+	case s.Failed != "":
+		return s.Failed
+	case s.Waiting != "":
+		return s.Waiting
+	}
+	return fmt.Sprintf("%d/%d services are deployed", s.Ready, s.All)
+}
+
+func wanted(services []kcm.Service) []kcm.Service {
+	return slices.DeleteFunc(slices.Clone(services), func(s kcm.Service) bool {
+		return s.Disable || s.HelmAction != nil && *s.HelmAction == kcm.HelmUninstall
+	})
+}
+
+// Dependent is another owner that depends on the one whose ServiceSet shall go.
+type Dependent struct {
+	Wish
+	// Present says that it has a ServiceSet for the target.
+	Present bool
+}
+
+// Before are the names of the dependents whose ServiceSets for the target have to be gone before
+// that of the owner they depend on may go, sorted. A dependent that stays on the target without
+// it is not waited for: it needs what it depends on only where that goes as well. Those in a
+// circle with the owner do not wait for each other, since none of them could be first.
+func Before(dependents []Dependent, t Target) []string {
+	var names []string
+	for _, d := range dependents {
+		goes := d.Deleting || t.Leaving || !d.Applies(t) && !d.Spec.KeepServicesOnSelectorMismatch
+		if d.Present && goes {
+			names = append(names, d.Name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Graph says for owners, by name, which others they depend on.
+type Graph map[string][]string
+
+// Circle is a way from name into a circle of dependencies, ending where the circle closes;
+// nil if there is none. The same graph always leads to the same answer.
+func (g Graph) Circle(name string) []string {
+	const (
+		open = 1 + iota
+		closed
+	)
+	state := map[string]int{}
+	var way []string
+	var walk func(name string) []string
+	walk = func(name string) []string {
+		switch state[name] {
+		case closed:
+			return nil
+		case open:
+			return append(slices.Clone(way[slices.Index(way, name):]), name)
+		}
+		state[name] = open
+		way = append(way, name)
+		for _, next := range slices.Sorted(slices.Values(g[name])) {
+			if found := walk(next); found != nil {
+				return found
+			}
+		}
+		way, state[name] = way[:len(way)-1], closed
+		return nil
+	}
+	return walk(name)
+}
+
+// Needs says whether one owner depends on another, be it by way of others.
+func (g Graph) Needs(one, other string) bool {
+	seen := map[string]bool{}
+	open := slices.Clone(g[one])
+	for len(open) > 0 {
+		next := open[len(open)-1]
+		open = open[:len(open)-1]
+		if next == other {
+			return true
+		}
+		if !seen[next] {
+			seen[next] = true
+			open = append(open, g[next]...)
+		}
+	}
+	return false
+}
+
+// Arrows writes a circle for the reader.
+func Arrows(circle []string) string { return strings.Join(circle, " -> ") }
+
+// Few lists at most three names.
+func Few(names []string) string {
+	const few = 3
+	if len(names) > few {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:few], ", "), len(names)-few)
+	}
+	return strings.Join(names, ", ")
+}
