@@ -37,5 +37,6 @@ func Run(ctx context.Context, e Env) int {
 		Getenv:  e.Getenv,
 		Now:     e.Now,
 		Plane:   func(c config.Config) cli.Plane { return Embedded(e, c) },
+		Planner: e.planner,
 	}, e.Args)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -48,10 +49,16 @@ type host struct {
 	e2e.Cluster
 	config *rest.Config
 	kube   client.WithWatch
-	// seen are the texts of ConfigMaps as the watch tells them, by namespace/name.
+	// seen are ConfigMaps as the watch tells them, by namespace/name.
 	mu   sync.Mutex
-	seen map[string]string
+	seen map[string]sight
 	news *sync.Cond
+}
+
+// sight is what a ConfigMap says, and in which revision of its API server.
+type sight struct {
+	text     string
+	revision uint64
 }
 
 // services measures a fleet of two hundred clusters with ten services each.
@@ -87,7 +94,7 @@ func (b *bench) makeFleet(ctx context.Context) ([]target, error) {
 	began := time.Now()
 	var targets []target
 	for i, c := range clusters {
-		h := &host{Cluster: c, seen: map[string]string{}}
+		h := &host{Cluster: c, seen: map[string]sight{}}
 		h.news = sync.NewCond(&h.mu)
 		var err error
 		if h.config, h.kube, err = e2e.Child(ctx, b.kube, c.Key()); err != nil {
@@ -104,8 +111,10 @@ func (b *bench) makeFleet(ctx context.Context) ([]target, error) {
 			targets = append(targets, t)
 		}
 	}
+	limited, cancel := context.WithTimeout(ctx, 5*time.Minute)
+	defer cancel()
 	for _, t := range targets {
-		if _, err := e2e.AwaitReady(ctx, b.kube, t.key()); err != nil {
+		if _, err := e2e.AwaitReady(limited, b.kube, t.key()); err != nil {
 			return nil, err
 		}
 	}
@@ -189,7 +198,7 @@ func (h *host) follow(ctx context.Context) error {
 		for event := range watch.ResultChan() {
 			if m, ok := event.Object.(*corev1.ConfigMap); ok {
 				h.mu.Lock()
-				h.seen[m.Namespace+"/"+m.Name] = m.Data["text"]
+				h.seen[m.Namespace+"/"+m.Name] = sight{m.Data["text"], revisionOf(m)}
 				h.mu.Unlock()
 				h.news.Broadcast()
 			}
@@ -198,15 +207,24 @@ func (h *host) follow(ctx context.Context) error {
 	return nil
 }
 
-// await returns once a ConfigMap says something.
-func (h *host) await(ctx context.Context, name, text string) error {
+// revisionOf is the revision in which an object was written: etcd's, a number that rises.
+func revisionOf(o client.Object) uint64 {
+	n, err := strconv.ParseUint(o.GetResourceVersion(), 10, 64)
+	if err != nil {
+		panic(err) // every API server with etcd counts
+	}
+	return n
+}
+
+// await returns once a ConfigMap says something, in a later revision.
+func (h *host) await(ctx context.Context, name, text string, after uint64) error {
 	stop := context.AfterFunc(ctx, h.news.Broadcast)
 	defer stop()
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for h.seen[name] != text {
+	for h.seen[name].text != text || h.seen[name].revision <= after {
 		if ctx.Err() != nil {
-			return fmt.Errorf("waiting until ConfigMap %s says %q: it says %q", name, text, h.seen[name])
+			return fmt.Errorf("waiting until ConfigMap %s says %q: it says %q", name, text, h.seen[name].text)
 		}
 		h.news.Wait()
 	}
@@ -229,7 +247,7 @@ func (b *bench) change(ctx context.Context, t target, n int, text string) (float
 	if err := e2e.Apply(ctx, b.kube, t.deployment()); err != nil {
 		return 0, err
 	}
-	err := t.host.await(ctx, fmt.Sprintf("%s/app-%d", t.name, n), text)
+	err := t.host.await(ctx, fmt.Sprintf("%s/app-%d", t.name, n), text, 0)
 	return 1000 * since(began), err
 }
 
@@ -305,7 +323,7 @@ func (b *bench) drift(ctx context.Context, targets []target) error {
 		t, n := targets[(try*53)%len(targets)], (try+3)%perTarget
 		name := fmt.Sprintf("%s/app-%d", t.name, n)
 		t.host.mu.Lock()
-		wanted := t.host.seen[name]
+		wanted := t.host.seen[name].text
 		t.host.mu.Unlock()
 		m := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: t.name, Name: fmt.Sprintf("app-%d", n)}}
 		began := time.Now()
@@ -313,10 +331,7 @@ func (b *bench) drift(ctx context.Context, targets []target) error {
 			return err
 		}
 		limited, cancel := context.WithTimeout(ctx, time.Minute)
-		err := t.host.await(limited, name, "by hand")
-		if err == nil {
-			err = t.host.await(limited, name, wanted)
-		}
+		err := t.host.await(limited, name, wanted, revisionOf(m))
 		cancel()
 		if err != nil {
 			return err
@@ -379,7 +394,7 @@ func (b *bench) lost(ctx context.Context, targets []target) error {
 	began := time.Now()
 	for _, t := range gone {
 		limited, cancel := context.WithTimeout(ctx, 5*time.Minute)
-		err := t.host.await(limited, t.name+"/app-0", "while-lost")
+		err := t.host.await(limited, t.name+"/app-0", "while-lost", 0)
 		cancel()
 		if err != nil {
 			return err

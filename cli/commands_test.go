@@ -13,14 +13,13 @@ import (
 	"testing"
 	"time"
 
-	appsv1 "k8s.io/api/apps/v1"
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	k8sruntime "k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/apimachinery/pkg/watch"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
@@ -31,6 +30,9 @@ import (
 	"portico.dev/portico/config"
 	"portico.dev/portico/internal/scenario"
 	"portico.dev/portico/server/explain/reader"
+	"portico.dev/portico/server/planning"
+	"portico.dev/portico/state/engine"
+	"portico.dev/portico/state/serviceset"
 )
 
 // world is what a command meets.
@@ -91,6 +93,12 @@ func TestCommands(t *testing.T) {
 	})
 }
 
+// agreeable is an engine that refuses nothing, and is asked nothing else.
+type agreeable struct{ engine.Engine }
+
+func (agreeable) Name() string                      { return "agreeable" }
+func (agreeable) Refuse(engine.Set) field.ErrorList { return nil }
+
 // run runs the command line and returns its exit status.
 func (w *world) run(at home, kube client.WithWatch, out, talk io.Writer) int {
 	now := time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
@@ -105,7 +113,9 @@ func (w *world) run(at home, kube client.WithWatch, out, talk io.Writer) int {
 			return &w.Plane
 		},
 		dial: func(context.Context) (*connection, error) {
-			return &connection{kube: kube, read: reader.New(kube, w.children, func() time.Time { return now })}, nil
+			return &connection{kube: kube, read: reader.New(kube, w.children, func() time.Time { return now }), planner: &planning.Planner{
+				Kube: kube, Adapter: serviceset.Config{Engines: []engine.Engine{agreeable{}}, Default: "agreeable", Home: kcm.DefaultSystemNamespace, Clock: func() time.Time { return now }},
+			}}, nil
 		},
 	}, w.Args)
 }
@@ -148,11 +158,8 @@ func stored(kube client.Client) (string, error) {
 }
 
 func (w *world) management() client.WithWatch {
-	scheme := k8sruntime.NewScheme()
-	must(kcm.AddToScheme(scheme))
-	must(statev1.AddToScheme(scheme))
-	must(corev1.AddToScheme(scheme))
-	must(appsv1.AddToScheme(scheme))
+	scheme, err := planning.NewScheme()
+	must(err)
 	objects := make([]client.Object, len(w.Objects))
 	for i := range w.Objects {
 		objects[i] = &w.Objects[i]

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -22,16 +21,17 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	kcm "portico.dev/portico/api/kcm/v1beta1"
-	statev1 "portico.dev/portico/api/state/v1alpha1"
 	"portico.dev/portico/kube/remote"
 	"portico.dev/portico/server/explain/reader"
+	"portico.dev/portico/server/planning"
 )
 
 // connection is how the commands about clusters and services reach the API server.
 type connection struct {
 	kube client.WithWatch
 	read *reader.Reader
+	// planner makes plans with the rights of the connection.
+	planner *planning.Planner
 }
 
 // fleetFlags gives a noun the flags that say which API server is meant.
@@ -51,18 +51,20 @@ func (s *session) connect(ctx context.Context) (*connection, error) {
 		return nil, err
 	}
 	config.QPS, config.UserAgent = -1, "portico"
-	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{kcm.AddToScheme, statev1.AddToScheme, corev1.AddToScheme, appsv1.AddToScheme} {
-		if err := add(scheme); err != nil {
-			return nil, err
-		}
+	scheme, err := planning.NewScheme()
+	if err != nil {
+		return nil, err
 	}
 	kube, err := client.NewWithWatch(config, client.Options{Scheme: scheme})
 	if err != nil {
 		return nil, fmt.Errorf("connecting to the management API server: %w", err)
 	}
 	children := remote.New(kube, config, slog.New(slog.NewTextHandler(io.Discard, nil)))
-	return &connection{kube: kube, read: reader.New(kube, childrenOf(children), s.Now)}, nil
+	cfg, err := s.config()
+	if err != nil {
+		return nil, err
+	}
+	return &connection{kube: kube, read: reader.New(kube, childrenOf(children), s.Now), planner: s.Planner(kube, cfg.State.Engine)}, nil
 }
 
 // restConfig finds the management cluster: the one that flags name; else the plane of the data

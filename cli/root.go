@@ -8,8 +8,10 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"portico.dev/portico/config"
+	"portico.dev/portico/server/planning"
 )
 
 // Streams are what a command reads and writes.
@@ -30,6 +32,11 @@ type Deps struct {
 	Now    func() time.Time
 	// Plane returns the management plane of a configuration. It asks and starts nothing.
 	Plane func(config.Config) Plane
+
+	// Planner makes plans over a client of a management cluster, whose scheme is
+	// planning.NewScheme's, and on which services without a word about it are installed by that
+	// engine.
+	Planner func(kube client.Client, engine string) *planning.Planner
 
 	// dial stands in for the management cluster in tests.
 	dial func(context.Context) (*connection, error)
@@ -101,7 +108,7 @@ func Root(d Deps) *cobra.Command {
 	// The nouns, and the verbs that stand alone.
 	root.AddGroup(&cobra.Group{ID: groupPlane, Title: "The management plane:"}, &cobra.Group{ID: groupFleet, Title: "Clusters and services:"}, &cobra.Group{ID: groupOther, Title: "Other:"})
 	add(root, groupPlane, upCommand(s), statusCommand(s), downCommand(s), resetCommand(s), kubeconfigCommand(s))
-	add(root, groupFleet, clusterCommand(s), serviceCommand(s), rolloutCommand(s), templateCommand(s), whyCommand(s))
+	add(root, groupFleet, clusterCommand(s), serviceCommand(s), rolloutCommand(s), planCommand(s), templateCommand(s), whyCommand(s))
 	add(root, groupOther, configCommand(s), versionCommand(s))
 	root.SetHelpCommandGroupID(groupOther)
 	root.SetCompletionCommandGroupID(groupOther)

@@ -26,6 +26,7 @@ import (
 	"portico.dev/portico/api/config/controlplane"
 
 	kcm "portico.dev/portico/api/kcm/v1beta1"
+	statev1 "portico.dev/portico/api/state/v1alpha1"
 	"portico.dev/portico/config"
 	"portico.dev/portico/internal/e2e"
 )
@@ -63,6 +64,7 @@ func TestManifestsThatAreRefused(t *testing.T) {
 		{"A misspelt value is refused by the chart.", head + "spec: {template: local-hosted-1-0-0, credential: local, config: {workers: 1}}", "workers"},
 		{"A rule of the schema is evaluated.", "apiVersion: k0rdent.mirantis.com/v1beta1\nkind: ClusterTemplate\nmetadata: {name: x, namespace: kcm-system}\nspec: {helm: {}}", "one of chartSpec, chartRef"},
 		{"A namespace has to be there.", strings.Replace(head, "kcm-system", "team", 1) + "spec: {template: x}", "namespace team"},
+		{"What Portico adds to k0rdent is judged too.", "apiVersion: state.portico.dev/v1alpha1\nkind: Rollout\nmetadata: {name: x, namespace: default}\nspec: {subject: {kind: MultiClusterService, name: x}, waves: [{name: all}]}", "kcm-system"},
 		{"A kind has to be served.", "apiVersion: v1\nkind: Cluster\nmetadata: {name: x}", "no kind"},
 	}
 	scheme, definitions := newScheme(t), definitions(t)
@@ -208,7 +210,7 @@ func (h handlers) Register(path string, handler http.Handler) { h[path] = handle
 
 // admit asks the admission, as an API server does.
 func (w *world) admit(o, old *unstructured.Unstructured) error {
-	if o.GroupVersionKind().Group != kcm.GroupVersion.Group {
+	if group := o.GroupVersionKind().Group; group != kcm.GroupVersion.Group && group != statev1.GroupVersion.Group {
 		return nil
 	}
 	stored := fake.NewClientBuilder().WithScheme(w.scheme)

@@ -15,17 +15,6 @@ import (
 	"portico.dev/portico/kube/control"
 )
 
-// Reasons of statev1.HeldCondition: what a service waits for.
-const (
-	heldByDependency = "Dependency"
-	heldByChain      = "Chain"
-	heldByWave       = "Wave"
-	heldByKubernetes = "Kubernetes"
-)
-
-// driftedCondition is on the state of a service whose objects are not as they were installed.
-const driftedCondition = "Drifted"
-
 // service is the node of one service on a cluster.
 func (s Snapshot) service(set kcm.ServiceSet, state kcm.ServiceState) *Node {
 	n := &Node{
@@ -173,11 +162,11 @@ func (s Snapshot) detained(n *Node, set kcm.ServiceSet, state kcm.ServiceState) 
 	n.judged(verdict{mark: Working, message: said(c), since: c.LastTransitionTime.Time, phrase: "is held back"})
 	n.Next = waitFor(set)
 	switch c.Reason {
-	case heldByChain:
+	case statev1.HeldChain:
 		n.Mark, n.Next = Broken, "name a template that the chain leads to, or a chain that leads there: "+ownerOf(set).edit
-	case heldByKubernetes:
+	case statev1.HeldKubernetes:
 		n.Mark, n.Next = Broken, fmt.Sprintf("upgrade the cluster, or name a template that works with its version of Kubernetes: %s", ownerOf(set).edit)
-	case heldByWave:
+	case statev1.HeldWave:
 		if o := s.rolloutOf(set); o != nil {
 			n.blame(n.add(s.rollout(o)))
 		}
@@ -190,7 +179,7 @@ func (s Snapshot) blameDependencies(set kcm.ServiceSet, services map[string]*Nod
 	for _, state := range s.statesOf(set) {
 		key := state.Namespace + "/" + state.Name
 		c := control.Find(state.Conditions, statev1.HeldCondition)
-		if c == nil || c.Status != metav1.ConditionTrue || c.Reason != heldByDependency {
+		if c == nil || c.Status != metav1.ConditionTrue || c.Reason != statev1.HeldDependency {
 			continue
 		}
 		var guilty []*Node
@@ -207,7 +196,7 @@ func (s Snapshot) blameDependencies(set kcm.ServiceSet, services map[string]*Nod
 
 // drifted says that somebody has changed on the cluster what a service had installed.
 func drifted(n *Node, set kcm.ServiceSet, state kcm.ServiceState) {
-	c := control.Find(state.Conditions, driftedCondition)
+	c := control.Find(state.Conditions, statev1.DriftedCondition)
 	if c == nil || c.Status != metav1.ConditionTrue || n.Mark != OK {
 		return
 	}

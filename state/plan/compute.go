@@ -230,7 +230,7 @@ func clusters(rounds []round, before, after standing) []Cluster {
 	}
 	for n, r := range rounds {
 		for _, s := range r.steps {
-			s.Round, s.After = n+1, r.after
+			s.Round, s.After.Duration = n+1, r.after
 			c := of(s.target)
 			c.Steps = append(c.Steps, s)
 		}

@@ -25,9 +25,10 @@ type entry = kcm.ServiceWithValues
 
 // model is an engine that deploys at once whatever it is offered, and an adapter for it.
 type model struct {
-	kube  *shadow.Client
-	judge func(ctx context.Context, kube client.Reader, set types.NamespacedName) (map[types.NamespacedName]string, error)
-	now   func() time.Time
+	kube    *shadow.Client
+	now     func() time.Time
+	preview *serviceset.Preview
+	seen    Seen
 	// have is what is on the clusters, by set.
 	have map[types.NamespacedName]map[engine.Key]thing
 }
@@ -42,7 +43,8 @@ type thing struct {
 // newModel begins with what the sets say is on the clusters. What was offered and is on its way
 // arrives; what has failed stays so until something else is wanted.
 func newModel(ctx context.Context, in Input, kube *shadow.Client) (*model, error) {
-	m := &model{kube: kube, judge: in.Judge, now: in.Clock, have: map[types.NamespacedName]map[engine.Key]thing{}}
+	m := &model{kube: kube, now: in.Clock, have: map[types.NamespacedName]map[engine.Key]thing{}}
+	m.see(in.Seen)
 	var sets kcm.ServiceSetList
 	if err := kube.List(ctx, &sets); err != nil {
 		return nil, err
@@ -101,14 +103,16 @@ func (m *model) advanceSet(ctx context.Context, set *kcm.ServiceSet, all []kcm.S
 	if err := control.EnsureFinalizer(ctx, m.kube, set, kcm.ServiceSetFinalizer); err != nil {
 		return nil, err
 	}
-	var problems map[types.NamespacedName]string
-	if m.judge != nil {
-		var err error
-		if problems, err = m.judge(ctx, m.kube, client.ObjectKeyFromObject(set)); err != nil {
-			return nil, err
-		}
+	problems, err := m.problems(ctx, set)
+	if err != nil {
+		return nil, err
 	}
 	steps := m.make(set, problems)
+	for i := range steps {
+		if steps[i].Diff, err = m.diff(ctx, set, steps[i].before, steps[i].now); err != nil {
+			return nil, fmt.Errorf("comparing service %s/%s: %w", steps[i].Namespace, steps[i].Name, err)
+		}
+	}
 	return steps, m.report(ctx, set)
 }
 

@@ -2,9 +2,9 @@ package plan
 
 import (
 	"context"
-	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -25,9 +25,9 @@ type Input struct {
 	Changes []Change
 	// Admit says what is wrong with a change, in sentences; nil admits everything. It is asked
 	// when all changes are made, so that their order does not matter; old is nil for a new object.
-	Admit func(ctx context.Context, kube client.Reader, change Change, old client.Object) ([]string, error)
-	// Judge says of a ServiceSet why services of it could not be deployed; nil finds nothing.
-	Judge func(ctx context.Context, kube client.Reader, set types.NamespacedName) (map[types.NamespacedName]string, error)
+	Admit func(ctx context.Context, kube client.Client, change Change, old client.Object) ([]string, error)
+	// Seen looks into services; nil finds neither problems nor diffs.
+	Seen *Seen
 }
 
 // Change is an object to be applied or deleted.
@@ -86,7 +86,7 @@ type Step struct {
 	// Round counts from one: what is in a round needs what was done in those before it.
 	Round int `json:"round"`
 	// After is how much soak time has passed before it.
-	After time.Duration `json:"after,omitempty"`
+	After metav1.Duration `json:"after,omitzero"`
 	// Set is the ServiceSet, From says whose services are in it.
 	Set       string `json:"set"`
 	From      string `json:"from"`
