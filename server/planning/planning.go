@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 
 	sourcev1 "github.com/fluxcd/source-controller/api/v1"
 	"github.com/pmezard/go-difflib/difflib"
@@ -18,6 +19,7 @@ import (
 	kcm "portico.dev/portico/api/kcm/v1beta1"
 	statev1 "portico.dev/portico/api/state/v1alpha1"
 	sveltosv1 "portico.dev/portico/api/sveltos/v1beta1"
+	"portico.dev/portico/fleet"
 	"portico.dev/portico/state/plan"
 	"portico.dev/portico/state/serviceset"
 )
@@ -56,7 +58,7 @@ func NewScheme() (*runtime.Scheme, error) {
 // Plan says what applying the manifests, or deleting their objects, would do.
 func (p *Planner) Plan(ctx context.Context, m Manifests, o Options) (plan.Plan, error) {
 	if len(m.Changes) == 0 {
-		return plan.Plan{}, errors.New("planning: the manifests hold no object that bears on services")
+		return plan.Plan{}, fmt.Errorf("planning: %w: the manifests hold no object that bears on services", fleet.ErrInvalid)
 	}
 	seen := &plan.Seen{Live: p.Kube, Adapter: p.Adapter, Diff: unified}
 	if o.Diffs && p.Sources != nil {
