@@ -59,9 +59,9 @@ func idle(ctx context.Context, b *bench) error {
 // look is what can be seen of a plane at one moment.
 type look struct {
 	at time.Time
-	// time is processor time by program, writes are requests by what was written.
-	time, writes map[string]float64
-	versions     map[string]string
+	// time is processor time by program, requests are counted by verb and kind.
+	time, requests map[string]float64
+	versions       map[string]string
 }
 
 func (b *bench) look(ctx context.Context) (look, error) {
@@ -70,7 +70,7 @@ func (b *bench) look(ctx context.Context) (look, error) {
 	if l.time, err = b.processorTime(ownProgram); err != nil {
 		return l, err
 	}
-	if l.writes, err = b.requests(ctx); err != nil {
+	if l.requests, err = b.requests(ctx); err != nil {
 		return l, err
 	}
 	l.versions, err = e2e.Versions(ctx, b.config)
@@ -88,10 +88,14 @@ func (l look) report(before look, load string) {
 		remark("  of that "+name, 100*(l.time[name]-before.time[name])/took, "% of a core")
 	}
 	writes := 0.0
-	for _, what := range slices.Sorted(maps.Keys(l.writes)) {
-		if more := l.writes[what] - before.writes[what]; more > 0 {
+	for _, what := range slices.Sorted(maps.Keys(l.requests)) {
+		more := l.requests[what] - before.requests[what]
+		if more == 0 {
+			continue
+		}
+		talk("%.0f × %s", more, what)
+		if isWrite(what) {
 			writes += more
-			talk("%.0f × %s", more, what)
 		}
 	}
 	figure("writes to the API server meanwhile, but for its own lease", 0, writes, "requests")
@@ -105,12 +109,18 @@ func (l look) report(before look, load string) {
 	figure("objects that have changed meanwhile, but for its own lease", 0, changed, "objects")
 }
 
+// isWrite says whether requests of a verb change something.
+func isWrite(what string) bool {
+	verb, _, _ := strings.Cut(what, " ")
+	return slices.Contains([]string{"POST", "PUT", "PATCH", "APPLY", "DELETE", "DELETECOLLECTION"}, verb)
+}
+
 // ownLease is what the API server writes by itself, to say that it lives.
 func ownLease(name string) bool {
 	return strings.HasPrefix(name, "leases.coordination.k8s.io: kube-system/apiserver-")
 }
 
-// requests are the writes that the API server has counted, by verb and kind. Its own leases, and
+// requests are those that the API server has counted, by verb and kind. Its own leases, and
 // questions that have the form of a write, are left out.
 func (b *bench) requests(ctx context.Context) (map[string]float64, error) {
 	clients, err := kubernetes.NewForConfig(b.config)
@@ -131,8 +141,7 @@ func (b *bench) requests(ctx context.Context) (map[string]float64, error) {
 		}
 		labels, value, _ := strings.Cut(labels, "} ")
 		verb, resource, below := label(labels, "verb"), label(labels, "resource"), label(labels, "subresource")
-		if !slices.Contains([]string{"POST", "PUT", "PATCH", "APPLY", "DELETE", "DELETECOLLECTION"}, verb) ||
-			resource == "leases" || strings.HasSuffix(resource, "reviews") {
+		if resource == "leases" || strings.HasSuffix(resource, "reviews") {
 			continue
 		}
 		n, err := strconv.ParseFloat(value, 64)

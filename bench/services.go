@@ -376,7 +376,7 @@ func (b *bench) lost(ctx context.Context, targets []target) error {
 	if err != nil {
 		return err
 	}
-	pid, err := b.pidOf("clusters/" + e2e.SystemNamespace + "/" + gone[0].host.Name)
+	pid, err := b.pidOf("clusters/" + e2e.SystemNamespace + "." + gone[0].host.Name)
 	if err != nil {
 		return err
 	}
@@ -439,10 +439,12 @@ func (b *bench) pidOf(name string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	var names []string
 	for _, p := range all {
-		if strings.HasPrefix(p.Name+"/", name+"/") || strings.HasPrefix(p.Name, name+"-") {
+		if strings.HasPrefix(p.Name, name+"-") {
 			return p.PID, nil
 		}
+		names = append(names, p.Name)
 	}
-	return 0, fmt.Errorf("looking for the process of %s: there is none among %d", name, len(all))
+	return 0, fmt.Errorf("looking for the process of %s: there are %s", name, strings.Join(names, ", "))
 }
