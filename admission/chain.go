@@ -36,12 +36,13 @@ func ValidateServiceTemplateChain(c, old *kcm.ServiceTemplateChain, refs ChainRe
 
 // ValidateChain says what is wrong with a chain of either kind, whatever it was before.
 func ValidateChain(c metav1.Object, spec *kcm.TemplateChainSpec, refs ChainRefs) field.ErrorList {
-	return append(chainGraph(spec), chainTemplates(c, spec, refs)...)
+	return append(ValidateChainGraph(spec), chainTemplates(c, spec, refs)...)
 }
 
-// chainGraph checks a graph by itself: each step leads to a template that is listed, and
-// the steps from one template have versions all or none.
-func chainGraph(spec *kcm.TemplateChainSpec) field.ErrorList {
+// ValidateChainGraph says what is wrong with a chain by itself: each step leads to a template that
+// is listed, and the steps from one template have versions all or none. Circles are allowed: they
+// are ways back.
+func ValidateChainGraph(spec *kcm.TemplateChainSpec) field.ErrorList {
 	var errs field.ErrorList
 	path := specPath.Child("supportedTemplates")
 	listed := map[string]bool{}

@@ -72,6 +72,7 @@ func TestChains(t *testing.T) {
 		row("SomeVersions", "Half of the steps could not be ordered.", validate("namespace: team", "[{name: a, availableUpgrades: [{name: a, version: '1'}, {name: b}]}, {name: b}]"),
 			"spec.supportedTemplates[0].availableUpgrades: all upgrades of a template or to none"),
 		row("Twice", "Which of the two entries counts?", validate("namespace: team", "[{name: a}, {name: a}]"), "spec.supportedTemplates[1].name: Duplicate"),
+		row("NoName", "A template without a name is none.", validate("namespace: team", "[{}]"), "spec.supportedTemplates[0].name: name a template"),
 		row("NoTemplate", "The template does not exist.", validate("namespace: team", "[{name: x}]"), "spec.supportedTemplates[0].name: does not exist in namespace team"),
 		row("Managed", "A managed chain brings its templates along.", validate("namespace: team, labels: {k0rdent.mirantis.com/managed: 'true'}", "[{name: x}]")),
 		row("ManagedSystem", "In the system namespace there is nowhere to bring them from.", validate("namespace: kcm-system, labels: {k0rdent.mirantis.com/managed: 'true'}", "[{name: x}]"),

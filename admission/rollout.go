@@ -28,25 +28,31 @@ func ValidateRollout(r, old *statev1.Rollout, refs RolloutRefs) field.ErrorList 
 	if old != nil && settled(r, r.Spec, old.Spec) {
 		return nil
 	}
-	errs := rolloutSubject(r, refs)
-	errs = append(errs, rolloutWaves(r.Spec.Waves)...)
-	if m := r.Spec.MaxFailures; m != nil {
+	return append(ValidateRolloutSpec(r.Spec), rolloutPlace(r, refs)...)
+}
+
+// ValidateRolloutSpec says what is wrong with a spec by itself, whatever it was before: a Rollout
+// with such a spec decides nothing.
+func ValidateRolloutSpec(spec statev1.RolloutSpec) field.ErrorList {
+	errs := rolloutSubject(spec.Subject)
+	errs = append(errs, rolloutWaves(spec.Waves)...)
+	if m := spec.MaxFailures; m != nil {
 		errs = append(errs, amount(*m, 0, specPath.Child("maxFailures"))...)
 	}
-	for _, f := range []struct{ name, revision string }{{"abort", r.Spec.Abort}, {"retry", r.Spec.Retry}} {
+	for _, f := range []struct{ name, revision string }{{"abort", spec.Abort}, {"retry", spec.Retry}} {
 		if problems := validation.IsValidLabelValue(f.revision); len(problems) > 0 {
 			errs = append(errs, field.Invalid(specPath.Child(f.name), f.revision, "write a revision as status.revision shows it, or leave it out"))
 		}
 	}
-	if r.Spec.Retry != "" && r.Spec.Retry == r.Spec.Abort {
-		errs = append(errs, field.Invalid(specPath.Child("retry"), r.Spec.Retry, "spec.abort names the same revision: take it out of one of the two"))
+	if spec.Retry != "" && spec.Retry == spec.Abort {
+		errs = append(errs, field.Invalid(specPath.Child("retry"), spec.Retry, "spec.abort names the same revision: take it out of one of the two"))
 	}
 	return errs
 }
 
-func rolloutSubject(r *statev1.Rollout, refs RolloutRefs) field.ErrorList {
+func rolloutSubject(s statev1.RolloutSubject) field.ErrorList {
 	var errs field.ErrorList
-	s, path := r.Spec.Subject, specPath.Child("subject")
+	path := specPath.Child("subject")
 	switch s.Kind {
 	case statev1.SubjectClusterDeployment:
 		if s.Name != "" {
@@ -64,6 +70,13 @@ func rolloutSubject(r *statev1.Rollout, refs RolloutRefs) field.ErrorList {
 	if s.Selector != nil {
 		errs = append(errs, field.Forbidden(path.Child("selector"), "a selector is for ClusterDeployments: take it out, and select clusters in spec.waves"))
 	}
+	return errs
+}
+
+// rolloutPlace checks where a Rollout is, and that it is alone with its subject.
+func rolloutPlace(r *statev1.Rollout, refs RolloutRefs) field.ErrorList {
+	var errs field.ErrorList
+	s, path := r.Spec.Subject, specPath.Child("subject")
 	if s.Kind == statev1.SubjectMultiClusterService && r.Namespace != refs.SystemNamespace {
 		errs = append(errs, field.Forbidden(path.Child("kind"), fmt.Sprintf("the Rollout of a MultiClusterService, which has no namespace, is made in namespace %s", refs.SystemNamespace)))
 	}

@@ -3,10 +3,12 @@
 //
 // The processes of a plane, by their names in the process table of its data folder:
 //
-//	plane        controllers, webhooks, registry and artifacts; supervises the others
-//	keeper       starts plane again when it ends without being stopped
-//	management   the control plane
-//	cluster-api  Cluster API's manager
+//	plane             controllers, webhooks, registry and artifacts; supervises the others
+//	keeper            starts plane again when it ends without being stopped
+//	management        the control plane
+//	cluster-api       Cluster API's manager
+//	helm-controller   Flux's, once something uses the engine flux
+//	addon-controller  Sveltos', once something uses the engine sveltos
 //
 // Whoever starts the plane takes the folder's lock first and hands it down, so two can never
 // start at once. plane answers the command line on a unix socket in the folder. All outlive

@@ -47,7 +47,9 @@ func (e *embedded) Down(ctx context.Context, o cli.DownOptions) error {
 // the rest of the list is for those that lost theirs. plane comes again after the keeper,
 // which may have started another one in between.
 func (e *embedded) stopPrograms(ctx context.Context) error {
-	for _, name := range []string{planeProgram, keeperProgram, planeProgram, clusterAPIProgram, managementProgram} {
+	for _, name := range []string{
+		planeProgram, keeperProgram, planeProgram, addonControllerProgram, helmControllerProgram, clusterAPIProgram, managementProgram,
+	} {
 		if err := e.table.Stop(ctx, name, stopWithin+10*time.Second); err != nil {
 			return err
 		}

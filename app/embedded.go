@@ -65,6 +65,8 @@ type plane struct {
 	journal    *journal
 	// fail ends the plane with the error of a part that ran and ended.
 	fail context.CancelCauseFunc
+	// lent is what lets the programs of engines reach the management cluster.
+	lent *lentAccess
 	// installer is there once the control plane serves.
 	installer *install.Installer
 	// artifacts is there once they are served.

@@ -12,15 +12,17 @@ type installation string
 
 func installedAt(executable string) installation { return installation(filepath.Dir(executable)) }
 
-func (i installation) kube() string       { return filepath.Join(string(i), "portico-kube") }
-func (i installation) machine() string    { return filepath.Join(string(i), "portico-machine") }
-func (i installation) libexec() string    { return filepath.Join(string(i), "libexec") }
-func (i installation) clusterAPI() string { return filepath.Join(i.libexec(), "capi-manager") }
-func (i installation) crds() string       { return filepath.Join(string(i), "share", "crds") }
-func (i installation) images() string     { return filepath.Join(string(i), "share", "images") }
-func (i installation) charts() string     { return filepath.Join(string(i), "share", "charts") }
-func (i installation) containerd() string { return filepath.Join(i.libexec(), "containerd") }
-func (i installation) runc() string       { return filepath.Join(i.libexec(), "runc") }
+func (i installation) kube() string            { return filepath.Join(string(i), "portico-kube") }
+func (i installation) machine() string         { return filepath.Join(string(i), "portico-machine") }
+func (i installation) libexec() string         { return filepath.Join(string(i), "libexec") }
+func (i installation) clusterAPI() string      { return filepath.Join(i.libexec(), "capi-manager") }
+func (i installation) helmController() string  { return filepath.Join(i.libexec(), "helm-controller") }
+func (i installation) addonController() string { return filepath.Join(i.libexec(), "addon-controller") }
+func (i installation) crds() string            { return filepath.Join(string(i), "share", "crds") }
+func (i installation) images() string          { return filepath.Join(string(i), "share", "images") }
+func (i installation) charts() string          { return filepath.Join(string(i), "share", "charts") }
+func (i installation) containerd() string      { return filepath.Join(i.libexec(), "containerd") }
+func (i installation) runc() string            { return filepath.Join(i.libexec(), "runc") }
 
 // needed are the files without which no plane can start.
 func (i installation) needed() []string {

@@ -32,7 +32,6 @@ import (
 	"portico.dev/portico/config"
 	"portico.dev/portico/state/engine"
 	smp "portico.dev/portico/state/provider"
-	"portico.dev/portico/state/values"
 )
 
 // newScheme knows every kind that a controller reads or writes.
@@ -74,7 +73,7 @@ func (p *plane) admit(mgr manager.Manager, engines []engine.Engine) {
 	webhook.Register(mgr.GetWebhookServer(), webhook.Options{
 		Reader: mgr.GetClient(), Live: mgr.GetAPIReader(), Mapper: mgr.GetRESTMapper(), Scheme: mgr.GetScheme(), SystemNamespace: install.SystemNamespace,
 		AnyUpgrade:  p.cfg.Management.AnyUpgrade,
-		ParseValues: func(text string) error { return values.Check("values", text) },
+		ParseValues: parseValues,
 		CompileRule: rules.Check,
 		Engines:     p.preview(mgr, engines).Refusals,
 	})

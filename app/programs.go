@@ -26,6 +26,9 @@ const (
 	keeperProgram     = "keeper"
 	managementProgram = "management"
 	clusterAPIProgram = "cluster-api"
+
+	helmControllerProgram  = "helm-controller"
+	addonControllerProgram = "addon-controller"
 )
 
 // spec is what the programs have in common.
@@ -110,6 +113,58 @@ func (e *embedded) clusterAPI() supervise.Program {
 		Ready:     answers(local("http", ports.ClusterAPIHealth)+"/readyz", nil),
 		Grace:     10 * time.Second,
 	}
+}
+
+// helmController is Flux's.
+func (e *embedded) helmController() supervise.Program {
+	health, kubeconfig := e.cfg.Ports().HelmControllerHealth, e.identities().Files(identity.HelmController).Kubeconfig
+	p := e.onDemandProgram(helmControllerProgram, e.bin.helmController(), kubeconfig, health)
+	p.Spec.Args = []string{
+		"--health-addr=" + loopback(health), "--metrics-addr=0",
+		"--feature-gates=ExternalArtifact=true,DirectSourceFetch=true,CancelHealthCheckOnNewRevision=true",
+		"--concurrent=20", "--kube-api-qps=200", "--kube-api-burst=400",
+		// Upstream's pauses are made for sources far away; ours are on this machine.
+		"--http-retry=0", "--min-retry-delay=250ms", "--max-retry-delay=10s", "--requeue-dependency=2s",
+		"--graceful-shutdown-timeout=1s",
+	}
+	p.Variables = append(p.Variables, "KUBECONFIG="+kubeconfig)
+	return p
+}
+
+// addonControllerVersion is that of the module in engines/sveltos, which the program does not know.
+const addonControllerVersion = "v1.12.0"
+
+// addonController is Sveltos'.
+func (e *embedded) addonController() supervise.Program {
+	health, kubeconfig := e.cfg.Ports().AddonControllerHealth, e.identities().Files(identity.AddonController).Kubeconfig
+	p := e.onDemandProgram(addonControllerProgram, e.bin.addonController(), kubeconfig, health)
+	p.Spec.Args = []string{
+		"--kubeconfig=" + kubeconfig, "--version=" + addonControllerVersion, "--disable-telemetry",
+		"--health-addr=" + loopback(health), "--diagnostics-address=0",
+		"--kube-api-qps=200", "--kube-api-burst=400",
+		"--conflict-retry-time=5s", "--health-error-retry-time=5s",
+	}
+	p.Variables = append(p.Variables, "NAMESPACE="+sveltosNamespace)
+	return p
+}
+
+// onDemandProgram is what the programs of engines have in common: a home of their own, since they
+// keep files there that are nobody else's business.
+func (e *embedded) onDemandProgram(name, path, kubeconfig string, health int) supervise.Program {
+	home := e.folder.Engine(name)
+	p := supervise.Program{
+		Spec: e.spec(name, path),
+		Variables: []string{
+			"HOME=" + home, "TMPDIR=" + filepath.Join(home, "tmp"), "GOGC=" + strconv.Itoa(e.cfg.Management.GarbageCollection),
+		},
+		Inputs: []string{kubeconfig},
+		Ready:  answers(local("http", health)+"/readyz", nil),
+		Grace:  10 * time.Second,
+	}
+	p.Spec.Env = slices.DeleteFunc(p.Spec.Env, func(v string) bool {
+		return strings.HasPrefix(v, "HOME=") || strings.HasPrefix(v, "TMPDIR=")
+	})
+	return p
 }
 
 func (e *embedded) keeper() supervise.Program {

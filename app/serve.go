@@ -50,7 +50,7 @@ func (e *embedded) Serve(ctx context.Context) error {
 	log := slog.New(slog.NewTextHandler(e.env.Err, nil))
 	p := &plane{
 		embedded: e, log: log, began: e.env.Now(), journal: newJournal(),
-		supervisor: supervise.New(e.table, e.env.Now, log),
+		supervisor: supervise.New(e.table, e.env.Now, log), lent: newLentAccess(e.lentKubeconfig),
 	}
 	return p.serve(ctx, func(context.Context) error { return serveSocket(socket, p.status, p.journal) })
 }

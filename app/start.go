@@ -32,6 +32,9 @@ func (p *plane) makeCertificates(ctx context.Context) error {
 			if next, err = site.Ensure(p.env.Now()); err != nil {
 				return fmt.Errorf("renewing certificates: %w", err)
 			}
+			if err := p.lent.renew(ctx); err != nil {
+				return err
+			}
 			p.log.Info("certificates renewed", "next", next)
 		}
 	})
@@ -87,10 +90,10 @@ func (p *plane) installAccess(ctx context.Context) error {
 	return p.installer.Apply(ctx, objects)
 }
 
-// installDefinitions applies all kinds, and Cluster API's webhooks with them: what they
-// guard cannot exist before the manager answers for it.
+// installDefinitions applies all kinds but those of engines that are started on demand, and
+// Cluster API's webhooks with them: what they guard cannot exist before the manager answers for it.
 func (p *plane) installDefinitions(ctx context.Context) error {
-	manifests, err := install.Read(os.DirFS(p.bin.crds()))
+	manifests, err := install.Read(os.DirFS(p.bin.crds()), fluxKinds, sveltosKinds)
 	if err != nil {
 		return fmt.Errorf("reading %s: %w", p.bin.crds(), err)
 	}

@@ -123,6 +123,9 @@ type Ports struct {
 	Artifacts int
 	// ClusterAPIWebhooks and ClusterAPIHealth are Cluster API's.
 	ClusterAPIWebhooks, ClusterAPIHealth int
+	// HelmControllerHealth and AddonControllerHealth are those of the engines flux and sveltos. They
+	// are listened on once something uses the engine.
+	HelmControllerHealth, AddonControllerHealth int
 }
 
 // Named returns the ports with what each is for, in order.
@@ -134,6 +137,8 @@ func (p Ports) Named() []NamedPort {
 		{Loopback, p.Artifacts, "artifacts of sources"},
 		{"::", p.ClusterAPIWebhooks, "Cluster API's webhooks"}, // upstream has no flag for the address
 		{Loopback, p.ClusterAPIHealth, "Cluster API's health"},
+		{Loopback, p.HelmControllerHealth, "helm-controller's health"},
+		{Loopback, p.AddonControllerHealth, "addon-controller's health"},
 	}
 }
 
@@ -151,13 +156,14 @@ func (c Config) Host() string {
 	return host
 }
 
-// Ports are six in a row; the first is that of Listen.
+// Ports are eight in a row; the first is that of Listen.
 func (c Config) Ports() Ports {
 	host, text, _ := net.SplitHostPort(c.Listen)
 	first, _ := strconv.Atoi(text)
 	return Ports{
 		Host: host, API: first, Webhooks: first + 1, Registry: first + 2, Artifacts: first + 3,
 		ClusterAPIWebhooks: first + 4, ClusterAPIHealth: first + 5,
+		HelmControllerHealth: first + 6, AddonControllerHealth: first + 7,
 	}
 }
 

@@ -1,6 +1,7 @@
 package templates
 
 import (
+	"maps"
 	"strings"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	kcm "portico.dev/portico/api/kcm/v1beta1"
+	statev1 "portico.dev/portico/api/state/v1alpha1"
 )
 
 // Versions of the bundled charts. A test compares them with the charts.
@@ -49,7 +51,8 @@ func Objects(p Params) []client.Object {
 	objects = append(objects, providerTemplates()...)
 	objects = append(objects, clusterTemplates(p)...)
 	objects = append(objects, podinfoTemplate(p))
-	return append(objects, singletons(p)...)
+	objects = append(objects, singletons(p)...)
+	return append(objects, engineProviders(p)...)
 }
 
 // caSecret holds the authority of our own registry.
@@ -165,18 +168,36 @@ func singletons(p Params) []client.Object {
 	}
 }
 
-// stateManagementProvider offers the engine that runs inside Portico. The kind wants an object by
-// which one can see that the engine is there; for this engine it is the Management itself.
+// stateManagementProvider offers the engine that is the plane's own.
 func stateManagementProvider(p Params) client.Object {
-	engine := kcm.ResourceReference{
+	return provider(p, kcm.DefaultStateManagementProviderName, nil)
+}
+
+// engineProviders offer each engine by its name.
+func engineProviders(p Params) []client.Object {
+	var objects []client.Object
+	for _, engine := range []string{"direct", "flux", "sveltos"} {
+		objects = append(objects, provider(p, "portico-"+engine, map[string]string{statev1.EngineLabel: engine}))
+	}
+	return objects
+}
+
+// provider offers engines that Portico has at work, those with the labels. The kind wants an object
+// by which one can see that the engine is there; for these it is the Management itself. Nothing
+// else is waited for, not even the kinds of Flux and Sveltos: Portico brings them along when the
+// first service asks for the engine, and that one would wait for its provider.
+func provider(p Params, name string, labels map[string]string) client.Object {
+	selector := map[string]string{kcm.AdapterLabel: kcm.AdapterBuiltIn}
+	maps.Copy(selector, labels)
+	adapter := kcm.ResourceReference{
 		APIVersion: kcm.GroupVersion.String(), Kind: "Management", Name: kcm.ManagementName,
 		Namespace: p.Namespace, ReadinessRule: "true",
 	}
 	return kinded(&kcm.StateManagementProvider{
-		ObjectMeta: named("", kcm.DefaultStateManagementProviderName),
+		ObjectMeta: named("", name),
 		Spec: kcm.StateManagementProviderSpec{
-			Selector:        &metav1.LabelSelector{MatchLabels: map[string]string{kcm.AdapterLabel: kcm.AdapterBuiltIn}},
-			Adapter:         engine,
+			Selector:        &metav1.LabelSelector{MatchLabels: selector},
+			Adapter:         adapter,
 			Provisioner:     []kcm.ResourceReference{},
 			ProvisionerCRDs: []kcm.ProvisionerCRD{},
 		},

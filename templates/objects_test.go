@@ -8,6 +8,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	kcm "portico.dev/portico/api/kcm/v1beta1"
+	statev1 "portico.dev/portico/api/state/v1alpha1"
+	"portico.dev/portico/config"
 	"portico.dev/portico/templates"
 )
 
@@ -39,6 +41,28 @@ func TestObjects(t *testing.T) {
 	repo := got["HelmRepository/kcm-templates"].(*sourcev1.HelmRepository)
 	if repo.Spec.URL != "oci://127.0.0.1:5001/charts" || repo.Labels[kcm.ManagedLabel] != "true" || repo.Spec.CertSecretRef == nil || got["Secret/"+repo.Spec.CertSecretRef.Name] == nil {
 		t.Errorf("HelmRepository %+v", repo)
+	}
+}
+
+// Every engine can be chosen from the start. No provider waits for the kinds of an engine: they come
+// with the first service, which would wait for its provider.
+func TestEngineProviders(t *testing.T) {
+	got := bundled()
+	providers := map[string]string{"ksm-projectsveltos": ""}
+	for _, engine := range config.Engines() {
+		providers["portico-"+engine] = engine
+	}
+	for name, engine := range providers {
+		p, ok := got["StateManagementProvider/"+name].(*kcm.StateManagementProvider)
+		if !ok {
+			t.Errorf("StateManagementProvider %s is missing", name)
+			continue
+		}
+		labels := p.Spec.Selector.MatchLabels
+		if labels[kcm.AdapterLabel] != kcm.AdapterBuiltIn || labels[statev1.EngineLabel] != engine || len(p.Spec.ProvisionerCRDs) > 0 {
+			t.Errorf("StateManagementProvider %s selects %v and waits for %v; want our adapter's sets of engine %q, and nothing to wait for",
+				name, labels, p.Spec.ProvisionerCRDs, engine)
+		}
 	}
 }
 

@@ -39,6 +39,9 @@ func (f Folder) Networks() string { return f.path("networks") }
 // Artifacts holds the fetched sources.
 func (f Folder) Artifacts() string { return f.path("artifacts") }
 
+// Engine is the home of a program that an engine has at work.
+func (f Folder) Engine(program string) string { return f.path("engines", program) }
+
 // Identity is the directory of the certificates of one program of the plane.
 func (f Folder) Identity(program string) string { return f.path("identities", program) }
 

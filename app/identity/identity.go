@@ -33,12 +33,17 @@ var (
 	Registry    = Program{Name: "registry", Serves: true}
 	// Services installs services on the management cluster itself.
 	Services = Program{Name: "services"}
+	// HelmController and AddonController are the programs of the engines flux and sveltos.
+	HelmController  = Program{Name: "helm-controller"}
+	AddonController = Program{Name: "addon-controller"}
 	// Admin is the person at the keyboard; its group may do everything.
 	Admin = Program{Name: "admin"}
 )
 
 // All are the programs of the plane.
-func All() []Program { return []Program{ClusterAPI, Controllers, Registry, Services, Admin} }
+func All() []Program {
+	return []Program{ClusterAPI, Controllers, Registry, Services, HelmController, AddonController, Admin}
+}
 
 // User is the program's name in the eyes of the API server.
 func (p Program) User() string { return "portico:" + p.Name }

@@ -41,6 +41,15 @@ func (i *Installer) Define(ctx context.Context, definitions []*unstructured.Unst
 	return nil
 }
 
+// Defines says whether the server has the definition of that name.
+func (i *Installer) Defines(ctx context.Context, name string) (bool, error) {
+	known, err := i.known(ctx)
+	if err != nil {
+		return false, fmt.Errorf("listing the kinds that are there: %w", err)
+	}
+	return known[name] != nil, nil
+}
+
 // known returns the metadata of the definitions that are there, by name.
 func (i *Installer) known(ctx context.Context) (map[string]*metav1.PartialObjectMetadata, error) {
 	list := &metav1.PartialObjectMetadataList{}

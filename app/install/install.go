@@ -39,9 +39,23 @@ func New(cfg *rest.Config) (*Installer, error) {
 	return &Installer{client: c}, nil
 }
 
-// Apply makes the server hold the objects, in no order. Applying twice is applying once.
+// Apply makes the server hold the objects: namespaces first, since others may be in them, the rest
+// in no order. Applying twice is applying once.
 func (i *Installer) Apply(ctx context.Context, objects []*unstructured.Unstructured) error {
-	return each(objects, func(o *unstructured.Unstructured) error { return i.apply(ctx, o) })
+	var spaces, rest []*unstructured.Unstructured
+	for _, o := range objects {
+		if o.GetKind() == "Namespace" {
+			spaces = append(spaces, o)
+		} else {
+			rest = append(rest, o)
+		}
+	}
+	for _, some := range [][]*unstructured.Unstructured{spaces, rest} {
+		if err := each(some, func(o *unstructured.Unstructured) error { return i.apply(ctx, o) }); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // each does something to all objects, atOnce at a time.

@@ -1,6 +1,7 @@
 package install_test
 
 import (
+	"slices"
 	"testing"
 	"testing/fstest"
 
@@ -77,7 +78,40 @@ func TestRoute(t *testing.T) {
 
 func TestAccessIsReadable(t *testing.T) {
 	objects, err := install.Access()
-	if err != nil || len(objects) != 7 {
-		t.Errorf("Access = %d objects, %v; want the namespace, two roles, two bindings, and a policy with its own", len(objects), err)
+	if err != nil || len(objects) != 10 || objects[0].GetKind() != "Namespace" {
+		t.Errorf("Access = %d objects, %v; want first the namespace, then three roles, four bindings, and a policy with its own", len(objects), err)
+	}
+}
+
+// Charts are installed with the rights that come with a cluster's kubeconfig: the programs of engines
+// have none of their own to change anything but what is theirs, and can become nobody else.
+func TestEnginesMayChangeOnlyWhatIsTheirs(t *testing.T) {
+	theirs := map[string]bool{"helm.toolkit.fluxcd.io": true, "config.projectsveltos.io": true, "lib.projectsveltos.io": true}
+	reading := []any{"get", "list", "watch"}
+	for name, access := range map[string]func() ([]*unstructured.Unstructured, error){"flux": install.FluxAccess, "sveltos": install.SveltosAccess} {
+		objects, err := access()
+		if err != nil {
+			t.Fatal(err)
+		}
+		roles := 0
+		for _, o := range objects {
+			if o.GetKind() != "ClusterRole" {
+				continue
+			}
+			roles++
+			rules, _, _ := unstructured.NestedSlice(o.Object, "rules")
+			for _, r := range rules {
+				rule := r.(map[string]any)
+				verbs := slices.DeleteFunc(rule["verbs"].([]any), func(v any) bool { return slices.Contains(reading, v) })
+				group := rule["apiGroups"].([]any)[0].(string)
+				events := cmp.Equal(rule["resources"], []any{"events"})
+				if len(verbs) > 0 && !theirs[group] && !events {
+					t.Errorf("the program of the engine %s may %v %v of %v, which are not its own", name, verbs, rule["resources"], rule["apiGroups"])
+				}
+			}
+		}
+		if roles != 1 {
+			t.Errorf("the program of the engine %s has %d ClusterRoles, want one", name, roles)
+		}
 	}
 }

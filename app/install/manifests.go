@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -23,11 +24,14 @@ type Manifests struct {
 }
 
 // Read returns the definitions and webhook configurations of all YAML files in dir, the
-// folders in it included, in the order of their paths. Other kinds are left out: what a
-// foreign project's manifests grant or start is not ours to apply.
-func Read(dir fs.FS) (Manifests, error) {
+// folders in it included but for those of these names, in the order of their paths. Other kinds
+// are left out: what a foreign project's manifests grant or start is not ours to apply.
+func Read(dir fs.FS, without ...string) (Manifests, error) {
 	var m Manifests
 	err := fs.WalkDir(dir, ".", func(name string, entry fs.DirEntry, err error) error {
+		if err == nil && entry.IsDir() && slices.Contains(without, name) {
+			return fs.SkipDir
+		}
 		if err != nil || entry.IsDir() || path.Ext(name) != ".yaml" {
 			return err
 		}

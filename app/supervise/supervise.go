@@ -67,6 +67,7 @@ type Supervisor struct {
 
 	mu   sync.Mutex
 	kept []*kept // in the order of Keep
+	over bool    // since Stop or Release
 }
 
 // New returns a supervisor of the programs in table.
@@ -75,7 +76,7 @@ func New(table process.Table, clock fleet.Clock, log *slog.Logger) *Supervisor {
 }
 
 // Keep starts or adopts p and keeps it running until Stop, whatever becomes of ctx. It does
-// not wait until p serves: see Await.
+// not wait until p serves: see Await. After Stop or Release it refuses: nobody would end p.
 func (s *Supervisor) Keep(ctx context.Context, p Program) error {
 	digest, err := digest(p)
 	if err != nil {
@@ -92,8 +93,12 @@ func (s *Supervisor) Keep(ctx context.Context, p Program) error {
 		state: State{Name: p.Spec.Name, Phase: Starting},
 	}
 	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.over {
+		end()
+		return fmt.Errorf("keeping %s: the plane is being stopped", p.Spec.Name)
+	}
 	s.kept = append(s.kept, k)
-	s.mu.Unlock()
 	go k.run(life)
 	return nil
 }
@@ -127,7 +132,7 @@ func (s *Supervisor) find(name string) *kept {
 func (s *Supervisor) Stop(ctx context.Context) error {
 	s.mu.Lock()
 	all := s.kept
-	s.kept = nil
+	s.kept, s.over = nil, true
 	s.mu.Unlock()
 	for _, k := range slices.Backward(all) {
 		k.end()
@@ -147,7 +152,7 @@ func (s *Supervisor) Release() {
 		k.end()
 		<-k.ended
 	}
-	s.kept = nil
+	s.kept, s.over = nil, true
 }
 
 // States returns what is known of the programs, in the order in which they were kept. Those

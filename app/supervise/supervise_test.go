@@ -150,6 +150,21 @@ func TestReplacedWhenInputsChange(t *testing.T) {
 	}
 }
 
+// What is started on demand may come while the plane stops.
+func TestNothingIsKeptAfterStop(t *testing.T) {
+	table, start := setUp(t)
+	s := start()
+	if err := s.Stop(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Keep(context.Background(), program("late")); err == nil {
+		t.Error("a program is kept that nobody will stop")
+	}
+	if _, running, err := table.Find("late"); err != nil || running {
+		t.Errorf("the program runs: %v, %v", running, err)
+	}
+}
+
 func TestStopEndsLastFirst(t *testing.T) {
 	table, start := setUp(t)
 	s := start()

@@ -24,15 +24,21 @@ type tools struct {
 	session *session
 	client  *client
 	store   *store
+	notes   *noting
+	// version asks for the cluster's.
+	version func() (common.KubeVersion, error)
 }
 
-func (r *Releases) tools(ctx context.Context, k key, labels map[string]string) (*tools, error) {
-	secrets, err := r.secrets(ctx, k.namespace)
+// tools are made for an action on a release that has these records.
+func (r *Releases) tools(ctx context.Context, k key, records []record) (*tools, error) {
+	secrets, notes, err := r.secrets(ctx, k.namespace)
 	if err != nil {
 		return nil, err
 	}
-	t := &tools{session: r.cluster.session(ctx), store: &store{Driver: secrets}}
-	t.client = newClient(t.session, k.namespace, labels)
+	t := &tools{session: r.cluster.session(ctx), notes: notes}
+	t.version = func() (common.KubeVersion, error) { return r.cluster.version(t.session, r.config.Clock()) }
+	t.store = &store{Driver: secrets, read: len(records) == 0}
+	t.client = newClient(t.session, k.namespace)
 	t.client.SetLogger(r.config.Log.Handler())
 	t.config = action.NewConfiguration(action.ConfigurationSetLogger(r.config.Log.Handler()))
 	t.config.RESTClientGetter = t.session
@@ -41,13 +47,18 @@ func (r *Releases) tools(ctx context.Context, k key, labels map[string]string) (
 	return t, nil
 }
 
-// act installs or upgrades as planned. It returns the revision that it made, if any.
-func (r *Releases) act(ctx context.Context, want Wanted, p plan, records []record) (*release.Release, error) {
-	t, err := r.tools(ctx, want.key(), want.ObjectLabels)
+// act installs or upgrades as planned. It returns the revision that it made, if any, and what
+// the cluster has made of its objects, if it knows that of all of them.
+func (r *Releases) act(ctx context.Context, want Wanted, p plan, records []record) (*release.Release, []liveObject, error) {
+	t, err := r.tools(ctx, want.key(), records)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
+	t.client.labels = want.ObjectLabels
 	t.store.redo = p.redo
+	if want.Options.CreateNamespace {
+		t.store.room = func() error { return t.createNamespace(ctx, want.Namespace) }
+	}
 	t.store.clear = func(next *release.Release, replaced, kept []*release.Release) error {
 		left, err := leftovers(replaced, append(kept, next))
 		if err != nil {
@@ -57,17 +68,35 @@ func (r *Releases) act(ctx context.Context, want Wanted, p plan, records []recor
 	}
 	t.store.before = func(next *release.Release) error { return t.keepCRDs(ctx, next, want) }
 	if err := t.prepare(ctx, want, p.do); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	do := t.install
 	if p.do == upgrade {
 		do = func(ctx context.Context, want Wanted) (*release.Release, error) { return t.upgrade(ctx, want, records) }
 	}
 	last, err := do(ctx, want)
-	if err == nil && t.store.failed != nil {
-		return nil, t.store.failed
+	switch {
+	case err != nil:
+		return last, nil, err
+	case t.store.failed != nil:
+		return nil, nil, t.store.failed
 	}
-	return last, err
+	return last, r.recall(want.key(), t, last), nil
+}
+
+// recall remembers which objects a revision has that was just deployed, and returns how the
+// cluster has answered; nil if that is not known of all of them.
+func (r *Releases) recall(k key, t *tools, last *release.Release) []liveObject {
+	answers := t.client.answers(last)
+	if len(answers) == 0 || t.notes.name != recordName(k.name, last.Version) {
+		return nil
+	}
+	var objects []Object
+	for _, a := range answers {
+		objects = append(objects, identity(a.object))
+	}
+	r.inventory.keep(k, t.notes.written, objects)
+	return answers
 }
 
 func (t *tools) prepare(ctx context.Context, want Wanted, do deed) error {
@@ -76,12 +105,7 @@ func (t *tools) prepare(ctx context.Context, want Wanted, do deed) error {
 			return err
 		}
 	}
-	if want.Options.CreateNamespace {
-		if err := t.createNamespace(ctx, want.Namespace); err != nil {
-			return err
-		}
-	}
-	if err := t.applyCRDs(want, do); err != nil {
+	if err := t.applyCRDs(ctx, want, do); err != nil {
 		return err
 	}
 	return t.learn(want.Chart)
@@ -103,21 +127,16 @@ func (t *tools) createNamespace(ctx context.Context, name string) error {
 
 // learn tells Helm what the cluster can do, as far as this chart asks for it.
 func (t *tools) learn(c *Chart) error {
-	discovery, err := t.session.ToDiscoveryClient()
-	if err != nil {
+	capabilities := common.DefaultCapabilities.Copy()
+	var err error
+	if capabilities.KubeVersion, err = t.version(); err != nil {
 		return err
 	}
-	version, err := discovery.ServerVersion()
-	if err != nil {
-		return fmt.Errorf("asking for the cluster's version: %w", err)
-	}
-	capabilities := common.DefaultCapabilities.Copy()
-	parsed, err := common.ParseKubeVersion(version.GitVersion)
-	if err != nil {
-		return fmt.Errorf("reading the cluster's version %q: %w", version.GitVersion, err)
-	}
-	capabilities.KubeVersion = *parsed
 	if c.asksAPIs {
+		discovery, err := t.session.ToDiscoveryClient()
+		if err != nil {
+			return err
+		}
 		if capabilities.APIVersions, err = action.GetVersionSet(discovery); err != nil {
 			return fmt.Errorf("asking for the cluster's kinds: %w", err)
 		}

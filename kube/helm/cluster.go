@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"helm.sh/helm/v4/pkg/chart/common"
 	"helm.sh/helm/v4/pkg/kube"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/cli-runtime/pkg/resource"
@@ -36,7 +37,16 @@ type cluster struct {
 	config    *rest.Config
 	transport http.RoundTripper
 	mapper    meta.RESTMapper
+
+	mu sync.Mutex
+	// says is the version of which the cluster has told at the time of asked.
+	says  common.KubeVersion
+	asked time.Time
 }
+
+// versionLasts is how long the cluster's version is taken for what it was. It changes when the
+// cluster is upgraded; a release of that minute would have been made before in any case.
+const versionLasts = time.Minute
 
 func newCluster(config *rest.Config, c Config) (*cluster, error) {
 	transport, err := rest.TransportFor(config)
@@ -77,6 +87,32 @@ func (c *cluster) bound(ctx context.Context) *rest.Config {
 	config := rest.CopyConfig(c.config)
 	config.Transport = bounded{ctx: ctx, next: c.transport}
 	return config
+}
+
+// version returns the cluster's version.
+func (c *cluster) version(s *session, now time.Time) (common.KubeVersion, error) {
+	c.mu.Lock()
+	says, asked := c.says, c.asked
+	c.mu.Unlock()
+	if age := now.Sub(asked); !asked.IsZero() && age >= 0 && age < versionLasts {
+		return says, nil
+	}
+	discovery, err := s.ToDiscoveryClient()
+	if err != nil {
+		return says, err
+	}
+	answer, err := discovery.ServerVersion()
+	if err != nil {
+		return says, fmt.Errorf("asking for the cluster's version: %w", err)
+	}
+	parsed, err := common.ParseKubeVersion(answer.GitVersion)
+	if err != nil {
+		return says, fmt.Errorf("reading the cluster's version %q: %w", answer.GitVersion, err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.says, c.asked = *parsed, now
+	return *parsed, nil
 }
 
 type bounded struct {

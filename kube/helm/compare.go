@@ -30,6 +30,7 @@ type comparison struct {
 	ignored []*manifest.Matcher
 	exclude []exclusion
 	only    map[id]bool
+	saw     func(Seen)
 }
 
 // exclusion is an Exclusion that was read.
@@ -57,7 +58,7 @@ func (r *Releases) comparison(ctx context.Context, k key, o DriftOptions) (*comp
 	if err != nil {
 		return nil, err
 	}
-	c := &comparison{key: k, mapper: r.cluster.mapper, client: client}
+	c := &comparison{key: k, mapper: r.cluster.mapper, client: client, saw: o.Saw}
 	for _, s := range o.Ignore {
 		m, err := s.Matcher()
 		if err != nil {
@@ -130,7 +131,11 @@ func (c *comparison) look(ctx context.Context, o *unstructured.Unstructured) (dr
 		return d, !expendable(o), nil
 	case err != nil:
 		return d, false, err
-	case live.GetDeletionTimestamp() != nil, c.leftAlone(live), c.anothers(live):
+	}
+	if c.saw != nil {
+		c.saw(seenOf(live))
+	}
+	if live.GetDeletionTimestamp() != nil || c.leftAlone(live) || c.anothers(live) {
 		return d, false, nil
 	}
 	return c.compare(ctx, d, live)

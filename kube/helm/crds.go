@@ -3,6 +3,7 @@ package helm
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"helm.sh/helm/v4/pkg/kube"
 	rcommon "helm.sh/helm/v4/pkg/release/common"
@@ -22,7 +23,7 @@ import (
 // applyCRDs does what Helm does with the crds folder of a chart, and waits until the kinds
 // are served: Helm without --wait goes on at once and then knows no such kind. Those of a chart
 // that was made of manifests are applied every time, as the release's own.
-func (t *tools) applyCRDs(want Wanted, do deed) error {
+func (t *tools) applyCRDs(ctx context.Context, want Wanted, do deed) error {
 	o, mine := want.Options, ofManifests(want.Chart.raw)
 	if o.SkipCRDs || (do == upgrade && !o.Upgrade.CRDs && !mine) {
 		return nil
@@ -32,7 +33,7 @@ func (t *tools) applyCRDs(want Wanted, do deed) error {
 		return fmt.Errorf("reading the chart's CRDs: %w: %w", fleet.ErrInvalid, err)
 	}
 	if mine {
-		return t.applyOwnCRDs(crds, want, do)
+		return t.applyOwnCRDs(ctx, crds, want, do)
 	}
 	list, err := t.client.build(crds)
 	if err != nil {
@@ -45,10 +46,10 @@ func (t *tools) applyCRDs(want Wanted, do deed) error {
 		}
 		served.Append(info)
 	}
-	return t.serve(served, o)
+	return t.serve(ctx, served, o)
 }
 
-func (t *tools) applyOwnCRDs(crds []*unstructured.Unstructured, want Wanted, do deed) error {
+func (t *tools) applyOwnCRDs(ctx context.Context, crds []*unstructured.Unstructured, want Wanted, do deed) error {
 	for _, crd := range crds {
 		crd.SetLabels(with(crd.GetLabels(), map[string]string{manifestsMark: "true"}))
 		own(crd, want.key())
@@ -73,7 +74,7 @@ func (t *tools) applyOwnCRDs(crds []*unstructured.Unstructured, want Wanted, do 
 			return fmt.Errorf("applying CRD %s: %w", info.Name, err)
 		}
 	}
-	return t.serve(list, want.Options)
+	return t.serve(ctx, list, want.Options)
 }
 
 func mayApply(live any, k key, take bool) error {
@@ -92,7 +93,7 @@ func mayApply(live any, k key, take bool) error {
 }
 
 // serve applies CRDs and waits until their kinds are served.
-func (t *tools) serve(list kube.ResourceList, o Options) error {
+func (t *tools) serve(ctx context.Context, list kube.ResourceList, o Options) error {
 	if len(list) == 0 {
 		return nil
 	}
@@ -107,6 +108,41 @@ func (t *tools) serve(list kube.ResourceList, o Options) error {
 	}
 	if err := waiter.Wait(list, o.timeout()); err != nil {
 		return fmt.Errorf("waiting for the chart's CRDs to be served: %w", err)
+	}
+	for _, info := range list {
+		if err := t.discover(ctx, info); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// discover waits until the cluster lists the kind of a CRD that it serves: that comes some
+// milliseconds after it has said so, and no event tells of it. A cluster that does not list the
+// kind in spite of that says itself, later, that it does not know it.
+func (t *tools) discover(ctx context.Context, crd *resource.Info) error {
+	object, ok := crd.Object.(*unstructured.Unstructured)
+	if !ok {
+		return nil
+	}
+	group, _, _ := unstructured.NestedString(object.Object, "spec", "group")
+	kind, _, _ := unstructured.NestedString(object.Object, "spec", "names", "kind")
+	versions, _, _ := unstructured.NestedSlice(object.Object, "spec", "versions")
+	served := ""
+	for _, v := range versions {
+		if version, _ := v.(map[string]any); version["served"] == true {
+			served, _ = version["name"].(string)
+		}
+	}
+	for pause := 5 * time.Millisecond; pause < time.Second; pause *= 2 {
+		if _, err := t.session.mapper.RESTMapping(schema.GroupKind{Group: group, Kind: kind}, served); err == nil {
+			return nil
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
 	}
 	return nil
 }
@@ -127,7 +163,7 @@ func (t *tools) keepCRDs(ctx context.Context, next *release.Release, want Wanted
 		if err != nil {
 			return err
 		}
-		return t.applyOwnCRDs(crds, want, upgrade)
+		return t.applyOwnCRDs(ctx, crds, want, upgrade)
 	case rcommon.StatusDeployed:
 		if !t.store.manifests && !ofManifests(next.Chart) {
 			return nil

@@ -51,6 +51,8 @@ type DriftOptions struct {
 	// Owner is who asks: the release of another has no drift for them. The zero value is
 	// nobody, who may ask for any.
 	Owner Owner
+	// Saw is told of each object that was compared, as it was then; nil is nobody.
+	Saw func(Seen)
 }
 
 // Difference is an object that is not as its release says.
@@ -125,23 +127,20 @@ func (r *Releases) Mend(ctx context.Context, namespace, name string, o DriftOpti
 // is not there has none.
 func (r *Releases) Kinds(ctx context.Context, namespace, name string) ([]schema.GroupVersionKind, error) {
 	k := key{namespace, name}
-	last, err := r.last(ctx, k)
+	objects, err := r.lastObjects(ctx, k)
 	if err != nil {
 		return nil, fmt.Errorf("observing release %s: %w", k, classify(err))
 	}
-	if last == nil {
-		return nil, nil
-	}
-	objects, err := appliedBy(last)
-	if err != nil {
-		return nil, fmt.Errorf("observing release %s: %w", k, err)
-	}
+	return kindsOf(objects), nil
+}
+
+func kindsOf(objects []Object) []schema.GroupVersionKind {
 	var kinds []schema.GroupVersionKind
 	for _, o := range objects {
-		kinds = append(kinds, o.GroupVersionKind())
+		kinds = append(kinds, o.GroupVersionKind)
 	}
 	slices.SortFunc(kinds, func(a, b schema.GroupVersionKind) int { return cmp.Compare(a.String(), b.String()) })
-	return slices.Compact(kinds), nil
+	return slices.Compact(kinds)
 }
 
 // drift is what was found to differ.

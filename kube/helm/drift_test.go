@@ -3,6 +3,7 @@ package helm
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -492,6 +493,18 @@ func thing(name, kind string) string {
 	return strings.NewReplacer("NAME", name, "KIND", kind).Replace(things)
 }
 
+// noCRDs says whether no CRD of the test is left, not even one that is being deleted.
+func (w *world) noCRDs() bool {
+	w.Helper()
+	list, err := w.resource("/apiextensions.k8s.io/v1/customresourcedefinitions").List(w.Context(), metav1.ListOptions{})
+	if err != nil {
+		w.Fatal(err)
+	}
+	return !slices.ContainsFunc(list.Items, func(crd unstructured.Unstructured) bool {
+		return strings.HasSuffix(crd.GetName(), "."+w.namespace+".portico.dev")
+	})
+}
+
 func (w *world) crds() string {
 	w.Helper()
 	list, err := w.resource("/apiextensions.k8s.io/v1/customresourcedefinitions").List(w.Context(), metav1.ListOptions{})
@@ -633,6 +646,7 @@ func testManifestCrash(w *world, kubeconfig string) {
 	} {
 		for n := 0; ; n++ {
 			w.settle("")
+			w.until("the kinds are gone", w.noCRDs)
 			if e.start != "" {
 				w.settle(e.start)
 			}

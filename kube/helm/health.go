@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/fluxcd/cli-utils/pkg/kstatus/status"
-	release "helm.sh/helm/v4/pkg/release/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -41,19 +40,8 @@ type liveObject struct {
 // means that all do. It looks once and waits for nothing: whoever watches the objects (see
 // Wanted.ObjectLabels) knows when to look again. A release that is not there has no problems.
 func (r *Releases) Health(ctx context.Context, namespace, name string) ([]Problem, error) {
-	k := key{namespace, name}
-	last, err := r.last(ctx, k)
-	if err != nil {
-		return nil, fmt.Errorf("observing release %s: %w", k, classify(err))
-	}
-	if last == nil {
-		return nil, nil
-	}
-	live, err := r.live(ctx, last)
-	if err != nil {
-		return nil, fmt.Errorf("looking at the objects of release %s: %w", k, classify(err))
-	}
-	return judge(live), nil
+	seen, err := r.Look(ctx, namespace, name)
+	return seen.Problems, err
 }
 
 // judge says which of a release's objects do not run, sorted by object.
@@ -134,21 +122,23 @@ func containerReason(c corev1.ContainerStatus) string {
 	return ""
 }
 
-// live fetches the objects of a revision. A kind that the cluster does not have any more
-// has no objects.
-func (r *Releases) live(ctx context.Context, of *release.Release) ([]liveObject, error) {
-	objects, err := appliedBy(of)
-	if err != nil {
-		return nil, err
-	}
+// live fetches objects of a release, those of the names in only, or all. A kind that the
+// cluster does not have any more has no objects.
+func (r *Releases) live(ctx context.Context, k key, objects []Object, only []string) ([]liveObject, error) {
 	client, err := r.cluster.session(ctx).DynamicClient()
 	if err != nil {
 		return nil, err
 	}
-	through := lens{r.cluster.mapper, client, of.Namespace}
-	out := make([]liveObject, 0, len(objects))
+	through := lens{r.cluster.mapper, client, k.namespace}
+	var out []liveObject
 	for _, o := range objects {
-		l, err := through.look(ctx, o)
+		l, where, err := through.find(o)
+		if err == nil && len(only) > 0 && !slices.Contains(only, l.name) {
+			continue
+		}
+		if err == nil && where != nil {
+			l.object, l.pods, err = through.look(ctx, where, o.Name)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("reading %s: %w", l.name, err)
 		}
@@ -164,30 +154,35 @@ type lens struct {
 	namespace string
 }
 
-func (l lens) look(ctx context.Context, o *unstructured.Unstructured) (liveObject, error) {
-	gvk, found := o.GroupVersionKind(), liveObject{name: o.GetKind() + " " + o.GetName()}
-	mapping, err := l.mapper.RESTMapping(gvk.GroupKind(), gvk.Version)
-	if meta.IsNoMatchError(err) {
-		return found, nil
-	}
+// find says where an object is, and its full name; nowhere if the cluster has no such kind.
+func (l lens) find(o Object) (liveObject, dynamic.ResourceInterface, error) {
+	mapping, err := l.mapper.RESTMapping(o.GroupKind(), o.Version)
 	if err != nil {
-		return found, err
+		o.Namespace = ""
+		if meta.IsNoMatchError(err) {
+			err = nil
+		}
+		return liveObject{name: o.String()}, nil, err
 	}
-	where := dynamic.ResourceInterface(l.client.Resource(mapping.Resource))
-	if mapping.Scope.Name() == meta.RESTScopeNameNamespace {
-		namespace := cmp.Or(o.GetNamespace(), l.namespace)
-		where, found.name = l.client.Resource(mapping.Resource).Namespace(namespace), o.GetKind()+" "+namespace+"/"+o.GetName()
+	if mapping.Scope.Name() != meta.RESTScopeNameNamespace {
+		o.Namespace = ""
+		return liveObject{name: o.String()}, l.client.Resource(mapping.Resource), nil
 	}
-	object, err := where.Get(ctx, o.GetName(), metav1.GetOptions{})
+	o.Namespace = cmp.Or(o.Namespace, l.namespace)
+	return liveObject{name: o.String()}, l.client.Resource(mapping.Resource).Namespace(o.Namespace), nil
+}
+
+// look fetches an object, and its pods if something is wrong with it; nil if it is not there.
+func (l lens) look(ctx context.Context, where dynamic.ResourceInterface, name string) (*unstructured.Unstructured, []corev1.Pod, error) {
+	object, err := where.Get(ctx, name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
-		return found, nil
+		return nil, nil, nil
 	}
 	if err != nil {
-		return found, err
+		return nil, nil, err
 	}
-	found.object = object
-	found.pods, err = l.pods(ctx, object)
-	return found, err
+	pods, err := l.pods(ctx, object)
+	return object, pods, err
 }
 
 // pods lists those of a workload that is not ready; nobody asks about the others.

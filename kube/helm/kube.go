@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"time"
 
 	"helm.sh/helm/v4/pkg/kube"
+	release "helm.sh/helm/v4/pkg/release/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -25,10 +27,13 @@ type client struct {
 	removing bool
 	// refusals are the errors of the last Delete, of which Helm tells only the number.
 	refusals []error
+	// built are the lists that were made of manifests. What Helm applies of them, it replaces in
+	// place by the cluster's answer.
+	built map[string]kube.ResourceList
 }
 
-func newClient(s *session, namespace string, labels map[string]string) *client {
-	return &client{Client: &kube.Client{Factory: s, Namespace: namespace}, labels: labels}
+func newClient(s *session, namespace string) *client {
+	return &client{Client: &kube.Client{Factory: s, Namespace: namespace}, built: map[string]kube.ResourceList{}}
 }
 
 // IsReachable implements kube.Interface. Any request tells; one more need not be made to
@@ -37,7 +42,11 @@ func (c *client) IsReachable() error { return nil }
 
 // Build implements kube.Interface. It labels the objects that it builds.
 func (c *client) Build(reader io.Reader, validate bool) (kube.ResourceList, error) {
-	list, err := c.Client.Build(reader, validate)
+	text, err := io.ReadAll(reader)
+	if err != nil {
+		return nil, err
+	}
+	list, err := c.Client.Build(bytes.NewReader(text), validate)
 	if err != nil && c.removing && onlyUnknownKinds(err) {
 		err = nil
 	}
@@ -49,8 +58,60 @@ func (c *client) Build(reader io.Reader, validate bool) (kube.ResourceList, erro
 			return nil, err
 		}
 	}
+	if c.built != nil {
+		c.built[string(text)] = list
+	}
 	return list, nil
 }
+
+// answers are the objects of a revision as the cluster has answered when they were applied; nil
+// if that is not known of all of them.
+func (c *client) answers(r *release.Release) []liveObject {
+	if ofManifests(r.Chart) && len(r.Chart.CRDObjects()) > 0 {
+		return nil // they are applied apart from the manifest
+	}
+	var all []liveObject
+	for _, info := range c.built[r.Manifest] {
+		object, ok := info.Object.(*unstructured.Unstructured)
+		if !ok || object.GetUID() == "" || object.GetResourceVersion() == "" {
+			return nil
+		}
+		all = append(all, liveObject{name: identity(object).String(), object: object})
+	}
+	return all
+}
+
+// GetWaiterWithOptions implements kube.InterfaceWaitOptions. Without hooks, nobody waits: what
+// waiting needs is prepared only then.
+func (c *client) GetWaiterWithOptions(by kube.WaitStrategy, o ...kube.WaitOption) (kube.Waiter, error) {
+	if by != kube.HookOnlyStrategy {
+		return c.Client.GetWaiterWithOptions(by, o...)
+	}
+	return hookWaiter{prepare: func() (kube.Waiter, error) { return c.Client.GetWaiterWithOptions(by, o...) }}, nil
+}
+
+// hookWaiter waits for hooks, and for nothing else.
+type hookWaiter struct {
+	prepare func() (kube.Waiter, error)
+}
+
+// WatchUntilReady implements kube.Waiter.
+func (w hookWaiter) WatchUntilReady(hooks kube.ResourceList, atMost time.Duration) error {
+	waiter, err := w.prepare()
+	if err != nil {
+		return err
+	}
+	return waiter.WatchUntilReady(hooks, atMost)
+}
+
+// Wait implements kube.Waiter.
+func (hookWaiter) Wait(kube.ResourceList, time.Duration) error { return nil }
+
+// WaitWithJobs implements kube.Waiter.
+func (hookWaiter) WaitWithJobs(kube.ResourceList, time.Duration) error { return nil }
+
+// WaitForDelete implements kube.Waiter.
+func (hookWaiter) WaitForDelete(kube.ResourceList, time.Duration) error { return nil }
 
 // Delete implements kube.Interface. It remembers why objects could not be deleted.
 func (c *client) Delete(list kube.ResourceList, policy metav1.DeletionPropagation) (*kube.Result, []error) {

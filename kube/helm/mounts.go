@@ -53,16 +53,9 @@ func WorkloadResource(kind schema.GroupKind) (resource schema.GroupVersionResour
 // none.
 func (r *Releases) Mounts(ctx context.Context, namespace, name string) ([]Mount, error) {
 	k := key{namespace, name}
-	last, err := r.last(ctx, k)
+	objects, err := r.lastObjects(ctx, k)
 	if err != nil {
 		return nil, fmt.Errorf("observing release %s: %w", k, classify(err))
-	}
-	if last == nil {
-		return nil, nil
-	}
-	objects, err := objectsOf(last)
-	if err != nil {
-		return nil, fmt.Errorf("observing release %s: %w", k, err)
 	}
 	client, err := r.cluster.session(ctx).DynamicClient()
 	if err != nil {
@@ -72,7 +65,7 @@ func (r *Releases) Mounts(ctx context.Context, namespace, name string) ([]Mount,
 	for _, o := range objects {
 		m, err := mountOf(ctx, client, o, namespace)
 		if err != nil {
-			return nil, fmt.Errorf("reading what %s %s mounts: %w", o.GetKind(), o.GetName(), classify(err))
+			return nil, fmt.Errorf("reading what %s %s mounts: %w", o.Kind, o.Name, classify(err))
 		}
 		if len(m.Sources) > 0 {
 			mounts = append(mounts, m)
@@ -87,13 +80,13 @@ func compareObjects(a, b Object) int {
 }
 
 // mountOf looks at one object of a release. It has no sources if it is no workload.
-func mountOf(ctx context.Context, client dynamic.Interface, o *unstructured.Unstructured, namespace string) (Mount, error) {
-	resource, isWorkload := WorkloadResource(o.GroupVersionKind().GroupKind())
+func mountOf(ctx context.Context, client dynamic.Interface, o Object, namespace string) (Mount, error) {
+	resource, isWorkload := WorkloadResource(o.GroupKind())
 	if !isWorkload {
 		return Mount{}, nil
 	}
-	namespace = cmp.Or(o.GetNamespace(), namespace)
-	live, err := client.Resource(resource).Namespace(namespace).Get(ctx, o.GetName(), metav1.GetOptions{})
+	namespace = cmp.Or(o.Namespace, namespace)
+	live, err := client.Resource(resource).Namespace(namespace).Get(ctx, o.Name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
 		return Mount{}, nil
 	}
@@ -101,7 +94,7 @@ func mountOf(ctx context.Context, client dynamic.Interface, o *unstructured.Unst
 		return Mount{}, err
 	}
 	m := Mount{
-		Workload: Object{resource.GroupVersion().WithKind(o.GetKind()), namespace, o.GetName()},
+		Workload: Object{resource.GroupVersion().WithKind(o.Kind), namespace, o.Name},
 		Loaded:   live.GetAnnotations()[LoadedAnnotation],
 	}
 	var pods corev1.PodSpec

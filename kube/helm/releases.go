@@ -29,6 +29,8 @@ type Releases struct {
 	locks map[key]*lock
 	// settled are the releases of manifests of which no attempt was broken off since we look.
 	settled map[key]bool
+
+	inventory inventory
 }
 
 type key struct{ namespace, name string }
@@ -74,6 +76,11 @@ func (r *Releases) Observe(ctx context.Context, namespace, name string) (State, 
 // the cluster has to change first: a kind or the namespace is missing or on its way out,
 // another program is at work on the release, or it is another owner's (a *TakenError).
 func (r *Releases) Apply(ctx context.Context, want Wanted) (State, error) {
+	return r.apply(ctx, want, nil)
+}
+
+// apply is Apply. The cluster's answers are put into answers, if it is there.
+func (r *Releases) apply(ctx context.Context, want Wanted, answers *[]liveObject) (State, error) {
 	k := want.key()
 	unlock, err := r.lock(ctx, k)
 	if err != nil {
@@ -105,12 +112,15 @@ func (r *Releases) Apply(ctx context.Context, want Wanted) (State, error) {
 		records, plan = nil, decide(nil, ask{})
 	}
 	r.note(k, false)
-	last, err := r.act(ctx, want, plan, records)
+	last, answered, err := r.act(ctx, want, plan, records)
 	if err != nil {
 		err = classify(err)
 		return failed(last, want, records, err), fmt.Errorf("applying release %s: %w", k, err)
 	}
 	r.note(k, ofManifests(want.Chart.raw))
+	if answers != nil {
+		*answers = answered
+	}
 	return stateOf(last), nil
 }
 
@@ -125,6 +135,7 @@ func (r *Releases) Remove(ctx context.Context, namespace, name string, o RemoveO
 	}
 	defer unlock()
 	r.note(k, false)
+	r.inventory.forget(k)
 	if err := r.remove(ctx, k, o); err != nil {
 		return fmt.Errorf("removing release %s: %w", k, classify(err))
 	}
@@ -145,7 +156,7 @@ func (r *Releases) settle(ctx context.Context, want Wanted, records []record) er
 	if err != nil {
 		return err
 	}
-	t, err := r.tools(ctx, k, nil)
+	t, err := r.tools(ctx, k, records)
 	if err != nil {
 		return err
 	}
@@ -211,11 +222,16 @@ func (r *Releases) last(ctx context.Context, k key) (*release.Release, error) {
 	if err != nil || len(records) == 0 {
 		return nil, err
 	}
-	last, err := r.revision(ctx, k, records[len(records)-1].revision)
+	return r.revisionIfThere(ctx, k, records[len(records)-1].revision)
+}
+
+// revisionIfThere returns nil for a revision that has vanished.
+func (r *Releases) revisionIfThere(ctx context.Context, k key, revision int) (*release.Release, error) {
+	found, err := r.revision(ctx, k, revision)
 	if errors.Is(err, driver.ErrReleaseNotFound) {
 		return nil, nil
 	}
-	return last, err
+	return found, err
 }
 
 func (r *Releases) records(ctx context.Context, k key) ([]record, error) {
@@ -233,7 +249,7 @@ func (r *Releases) records(ctx context.Context, k key) ([]record, error) {
 }
 
 func (r *Releases) revision(ctx context.Context, k key, revision int) (*release.Release, error) {
-	secrets, err := r.secrets(ctx, k.namespace)
+	secrets, _, err := r.secrets(ctx, k.namespace)
 	if err != nil {
 		return nil, err
 	}
@@ -248,17 +264,18 @@ func (r *Releases) revision(ctx context.Context, k key, revision int) (*release.
 	return last, nil
 }
 
-func (r *Releases) secrets(ctx context.Context, namespace string) (*driver.Secrets, error) {
+func (r *Releases) secrets(ctx context.Context, namespace string) (*driver.Secrets, *noting, error) {
 	config := r.cluster.bound(ctx)
 	config.ContentType = "application/vnd.kubernetes.protobuf"
 	config.AcceptContentTypes = config.ContentType + ",application/json"
 	client, err := typedcorev1.NewForConfig(config)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	secrets := driver.NewSecrets(client.Secrets(namespace))
+	notes := &noting{SecretInterface: client.Secrets(namespace)}
+	secrets := driver.NewSecrets(notes)
 	secrets.SetLogger(r.config.Log.Handler())
-	return secrets, nil
+	return secrets, notes, nil
 }
 
 // lock waits until nobody else in this process works on the release.

@@ -23,7 +23,7 @@ func (r *Releases) remove(ctx context.Context, k key, o RemoveOptions) error {
 	if takenBy(records, o.Owner) != "" || o.KeepHistory && len(records) > 0 && records[len(records)-1].status == rcommon.StatusUninstalled {
 		return nil
 	}
-	t, err := r.tools(ctx, k, nil)
+	t, err := r.tools(ctx, k, records)
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"helm.sh/helm/v4/pkg/release/common"
 	release "helm.sh/helm/v4/pkg/release/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 // Status is how a release stands, in one word.
@@ -89,6 +90,14 @@ type record struct {
 	digest   string
 	begun    time.Time
 	labels   map[string]string
+	// at is the record's Secret, as it was read.
+	at version
+}
+
+// version identifies what a Secret holds.
+type version struct {
+	uid     types.UID
+	version string
 }
 
 func (r record) pending() bool { return r.status.IsPending() }
@@ -108,6 +117,7 @@ func recordsOf(secrets []metav1.PartialObjectMetadata) []record {
 			digest:   s.Labels[DigestLabel],
 			begun:    latest(s.CreationTimestamp.Time, s.Labels["createdAt"], s.Labels["modifiedAt"]),
 			labels:   s.Labels,
+			at:       version{s.UID, s.ResourceVersion},
 		})
 	}
 	slices.SortFunc(records, func(a, b record) int { return cmp.Compare(a.revision, b.revision) })

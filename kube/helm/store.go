@@ -8,6 +8,7 @@ import (
 	ri "helm.sh/helm/v4/pkg/release"
 	release "helm.sh/helm/v4/pkg/release/v1"
 	"helm.sh/helm/v4/pkg/storage/driver"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 )
 
 // store keeps a release's records as Helm does, in Secrets, but for one thing: revisions
@@ -18,6 +19,9 @@ type store struct {
 	driver.Driver
 	// redo are the revisions to make again, the lowest first.
 	redo []int
+	// room makes the namespace if a record cannot be created since there is none; nil if it is
+	// not ours to make.
+	room func() error
 	// clear is called before a record is created, with the records that it replaces.
 	clear func(next *release.Release, replaced, kept []*release.Release) error
 
@@ -32,6 +36,10 @@ type store struct {
 	manifests bool
 
 	hidden, seen []*release.Release
+	// read says that hidden and seen are what the cluster has: nothing was written since they
+	// were read. Helm asks several times, and nobody else works on the release; who does in
+	// spite of that makes a record of the same name, and one of the two is refused.
+	read bool
 }
 
 func (s *store) ask(next *release.Release) error {
@@ -52,21 +60,46 @@ func (s *store) Update(key string, rel ri.Releaser) error {
 			return err
 		}
 	}
+	s.read = false
 	return s.Driver.Update(key, rel)
+}
+
+// Delete implements driver.Deletor.
+func (s *store) Delete(key string) (ri.Releaser, error) {
+	s.read = false
+	return s.Driver.Delete(key)
 }
 
 // Query implements driver.Queryor.
 func (s *store) Query(labels map[string]string) ([]ri.Releaser, error) {
-	list, err := s.Driver.Query(labels)
-	if err != nil {
-		return nil, err
-	}
-	releases, err := releasesOf(list)
-	if err != nil {
+	if err := s.load(labels["name"]); err != nil {
 		return nil, err
 	}
 	var out []ri.Releaser
-	s.hidden, s.seen = nil, nil
+	for _, r := range s.seen {
+		if status := labels["status"]; status == "" || status == r.Labels["status"] {
+			out = append(out, r)
+		}
+	}
+	if len(out) == 0 {
+		return nil, driver.ErrReleaseNotFound
+	}
+	return out, nil
+}
+
+func (s *store) load(name string) error {
+	if s.read {
+		return nil
+	}
+	list, err := s.Driver.Query(map[string]string{"owner": "helm", "name": name})
+	if err != nil && !errors.Is(err, driver.ErrReleaseNotFound) {
+		return err
+	}
+	releases, err := releasesOf(list)
+	if err != nil {
+		return err
+	}
+	s.hidden, s.seen, s.read = nil, nil, true
 	for _, r := range releases {
 		s.manifests = s.manifests || ofManifests(r.Chart)
 		if slices.Contains(s.redo, r.Version) {
@@ -75,12 +108,8 @@ func (s *store) Query(labels map[string]string) ([]ri.Releaser, error) {
 		}
 		s.top = max(s.top, r.Version)
 		s.seen = append(s.seen, r)
-		out = append(out, r)
 	}
-	if len(out) == 0 {
-		return nil, driver.ErrReleaseNotFound
-	}
-	return out, nil
+	return nil
 }
 
 // Create implements driver.Creator.
@@ -93,13 +122,14 @@ func (s *store) Create(key string, rel ri.Releaser) error {
 	if err := s.ask(next); err != nil {
 		return err
 	}
+	s.read = false
 	if len(s.redo) == 0 {
-		return s.Driver.Create(key, rel)
+		return s.create(key, rel)
 	}
 	if err := s.clear(next, s.hidden, s.seen); err != nil {
 		return err
 	}
-	record := s.Driver.Create
+	record := s.create
 	if slices.Contains(s.redo, next.Version) {
 		record = s.Driver.Update
 	}
@@ -117,6 +147,18 @@ func (s *store) Create(key string, rel ri.Releaser) error {
 	// From here on, Helm has to see all that it makes: a rollback, for example.
 	s.redo = nil
 	return nil
+}
+
+// create makes room where there is none.
+func (s *store) create(key string, rel ri.Releaser) error {
+	err := s.Driver.Create(key, rel)
+	if s.room == nil || !apierrors.IsNotFound(err) {
+		return err
+	}
+	if err := s.room(); err != nil {
+		return err
+	}
+	return s.Driver.Create(key, rel)
 }
 
 func releasesOf(list []ri.Releaser) ([]*release.Release, error) {

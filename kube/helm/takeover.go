@@ -43,7 +43,12 @@ func (r *Releases) takeOver(ctx context.Context, want Wanted, from Owner, record
 		if last && rec.status == rcommon.StatusDeployed && rec.digest == theirs.Digest() {
 			labels[DigestLabel] = want.Digest()
 		}
-		patch := relabelling(rec.labels, labels)
+		seen := map[string]string{}
+		for name := range labels {
+			seen[name] = rec.labels[name]
+		}
+		seen["status"] = rec.labels["status"]
+		patch := relabelling(seen, labels)
 		_, err := secrets.Patch(ctx, recordName(want.Name, rec.revision), types.JSONPatchType, patch, metav1.PatchOptions{})
 		switch {
 		case apierrors.IsNotFound(err) && !last:
@@ -59,7 +64,7 @@ func (r *Releases) takeOver(ctx context.Context, want Wanted, from Owner, record
 	return taken, nil
 }
 
-// relabelling changes labels that are as they were seen, or nothing.
+// relabelling sets labels if those seen are still there, or nothing.
 func relabelling(seen, labels map[string]string) []byte {
 	type operation struct {
 		Op    string `json:"op"`
@@ -67,10 +72,13 @@ func relabelling(seen, labels map[string]string) []byte {
 		Value string `json:"value"`
 	}
 	escape := strings.NewReplacer("~", "~0", "/", "~1")
-	operations := []operation{{"test", "/metadata/labels/status", seen["status"]}}
+	var operations []operation
+	path := func(label string) string { return "/metadata/labels/" + escape.Replace(label) }
+	for _, name := range slices.Sorted(maps.Keys(seen)) {
+		operations = append(operations, operation{"test", path(name), seen[name]})
+	}
 	for _, name := range slices.Sorted(maps.Keys(labels)) {
-		path := "/metadata/labels/" + escape.Replace(name)
-		operations = append(operations, operation{"test", path, seen[name]}, operation{"replace", path, labels[name]})
+		operations = append(operations, operation{"add", path(name), labels[name]})
 	}
 	// Structs of strings always encode.
 	patch, _ := json.Marshal(operations)

@@ -248,6 +248,8 @@ data: {key: "1"}
 		{"StrategicKeeps", "", []Patch{{Patch: "{apiVersion: apps/v1, kind: Deployment, metadata: {name: any}, spec: {template: {spec: {containers: [{name: b, image: z}]}}}}\n", Target: &Selector{Kind: "Deployment"}}}, "image: x"},
 		{"JSON", "", []Patch{{Patch: `[{"op": "replace", "path": "/spec/replicas", "value": 5}]`, Target: &Selector{Group: "apps", Kind: "Dep.*", Name: "o.e"}}}, "replicas: 5"},
 		{"YAMLOperations", "operations may be YAML", []Patch{{Patch: "- {op: add, path: /data/m, value: two}", Target: &Selector{Kind: "ConfigMap"}}}, "m: two"},
+		{"FlowOperations", "a list in brackets is YAML, too", []Patch{{Patch: "[{op: replace, path: /spec/replicas, value: 7}]", Target: &Selector{Kind: "Deployment"}}}, "replicas: 7"},
+		{"FlowText", "a text that looks like a number stays one", []Patch{{Patch: "[{op: add, path: /data/m, value: \"7\"}]", Target: &Selector{Kind: "ConfigMap"}}}, "m: \"7\""},
 		{"Namespace", "an object without a namespace is in the release's", []Patch{{Patch: "- {op: replace, path: /spec/replicas, value: 5}", Target: &Selector{Namespace: "team"}}}, "replicas: 5"},
 		{"Anchored", "a part of a name is no match", []Patch{{Patch: "- {op: replace, path: /spec/replicas, value: 5}", Target: &Selector{Name: "on"}}}, "replicas: 1"},
 		{"Labels", "", []Patch{{Patch: "- {op: replace, path: /spec/replicas, value: 5}", Target: &Selector{LabelSelector: "tier in (web)"}}}, "replicas: 5"},

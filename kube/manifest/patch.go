@@ -165,6 +165,9 @@ func (p *patching) applyTo(target Selector, text string) error {
 		if _, err := Objects([]byte(text)); err != nil {
 			return fmt.Errorf("it is neither a list of operations nor a strategic merge patch: %w", err)
 		}
+	} else if data, err := yaml.YAMLToJSON([]byte(text)); err == nil {
+		// Kustomize takes what begins with a bracket for JSON, and YAML may begin so, too.
+		text = string(data)
 	}
 	chosen, err := p.choose(target)
 	if err != nil || len(chosen) == 0 {

@@ -56,6 +56,13 @@ func (c *Cluster) Health(ctx context.Context, namespace, name string) ([]helm.Pr
 	return c.Releases.Health(ctx, namespace, name)
 }
 
+// Look is that of helm.Releases, within Timeout.
+func (c *Cluster) Look(ctx context.Context, namespace, name string, only ...string) (helm.Sight, error) {
+	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	defer cancel()
+	return c.Releases.Look(ctx, namespace, name, only...)
+}
+
 // comparing bounds what asks for every object of a release.
 const comparing = 6 * Timeout
 

@@ -28,6 +28,10 @@ type Moved struct {
 	// it may have drifted, or that the object is gone. Without it, something else has: the
 	// status, for example.
 	Applied bool
+	// Version is the object's resourceVersion, Mark what helm.Mark says of it. Of an object that
+	// is gone, Version is empty.
+	Version string
+	Mark    uint64
 }
 
 // Kinds is the set of the kinds that are watched. It is safe for concurrent use.
@@ -101,8 +105,8 @@ func (c *Cluster) WatchObjects(ctx context.Context, kinds *Kinds, changed func(M
 			}
 			within, stop := context.WithCancel(ctx)
 			stops[kind] = stop
-			w := &objectWatch{cluster: c, client: client, kind: kind, known: map[types.NamespacedName]sighting{}, changed: changed, lost: lost}
-			running.Go(func() { w.run(within) })
+			w := &objectWatch{cluster: c, client: client, kind: kind, known: map[types.NamespacedName]sighting{}, changed: changed}
+			running.Go(func() { keepOpen(within, w.once, lost) })
 		}
 		select {
 		case <-ctx.Done():
@@ -124,7 +128,6 @@ type objectWatch struct {
 	// from is the version to go on from; empty means that all has to be listed first.
 	from    string
 	changed func(Moved)
-	lost    func(error)
 }
 
 type sighting struct {
@@ -132,16 +135,18 @@ type sighting struct {
 	mark    uint64
 }
 
-func (w *objectWatch) run(ctx context.Context) {
+// keepOpen opens a watch again, with back-off, until ctx ends. once runs until the watch ends, and
+// says whether it has begun at all.
+func keepOpen(ctx context.Context, once func(context.Context) (began bool, err error), lost func(error)) {
 	const first, most = 500 * time.Millisecond, time.Minute
 	wait := first
 	for ctx.Err() == nil {
-		began, err := w.once(ctx)
+		began, err := once(ctx)
 		switch {
 		case began:
 			wait = first
 		case err != nil && ctx.Err() == nil && !answered(err) && !errors.Is(err, fleet.ErrNotYet):
-			w.lost(err)
+			lost(err)
 		}
 		select {
 		case <-ctx.Done():
@@ -241,16 +246,16 @@ func (w *objectWatch) see(o *metav1.PartialObjectMetadata) {
 	}
 	now := sighting{release, helm.Mark(o)}
 	w.known[at] = now
-	w.tell(at, release, !knew || before.mark != now.mark)
+	w.changed(Moved{Release: release, Object: w.object(at), Applied: !knew || before.mark != now.mark, Version: o.ResourceVersion, Mark: now.mark})
 }
 
 func (w *objectWatch) gone(at types.NamespacedName) {
 	if before, knew := w.known[at]; knew {
 		delete(w.known, at)
-		w.tell(at, before.release, true)
+		w.changed(Moved{Release: before.release, Object: w.object(at), Applied: true})
 	}
 }
 
-func (w *objectWatch) tell(at, release types.NamespacedName, applied bool) {
-	w.changed(Moved{Release: release, Object: helm.Object{GroupVersionKind: w.kind, Namespace: at.Namespace, Name: at.Name}, Applied: applied})
+func (w *objectWatch) object(at types.NamespacedName) helm.Object {
+	return helm.Object{GroupVersionKind: w.kind, Namespace: at.Namespace, Name: at.Name}
 }

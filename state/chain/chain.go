@@ -19,8 +19,8 @@ type Graph struct {
 	steps map[string][]Hop
 }
 
-// New reads a chain. Steps to templates that the chain does not list are left out: Check reports
-// them.
+// New reads a chain. Steps to templates that the chain does not list are left out:
+// admission.ValidateChainGraph reports them.
 func New(spec kcm.TemplateChainSpec) Graph {
 	g := Graph{steps: map[string][]Hop{}}
 	for _, t := range spec.SupportedTemplates {

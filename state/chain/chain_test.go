@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"portico.dev/portico/admission"
 	kcm "portico.dev/portico/api/kcm/v1beta1"
 	"portico.dev/portico/state/chain"
 )
@@ -74,27 +75,6 @@ func TestPaths(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"z a", "b", "z"}, got); diff != "" {
 		t.Errorf("one way for each template that can be reached, sorted by it (-want +got):\n%s", diff)
-	}
-}
-
-func TestCheck(t *testing.T) {
-	tests := []struct{ name, why, graph, want string }{
-		{"Good", "A chain with a circle can be used.", "a>b; b>a", ""},
-		{"Unlisted", "A step to a template that is not listed leads out of the chain.", "a>b", `spec.supportedTemplates[0].availableUpgrades[0].name: Invalid value: "b": the chain does not list template b itself: add it to spec.supportedTemplates`},
-		{"Versions", "Versions for some of the steps leave open which are meant.", "a>b@1,a; b", `spec.supportedTemplates[0].availableUpgrades: Invalid value: "a": give a version to all upgrades of a template or to none`},
-		{"Twice", "Which of two entries counts?", "a; a", `spec.supportedTemplates[1].name: Duplicate value: "a"`},
-		{"NoName", "A template without a name is none.", "; a", `spec.supportedTemplates[0].name: Required value: name a template`},
-	}
-	for _, tc := range tests {
-		t.Run(tc.name, func(t *testing.T) {
-			got := ""
-			if errs := chain.Check(parse(tc.graph)); len(errs) > 0 {
-				got = errs.ToAggregate().Error()
-			}
-			if got != tc.want {
-				t.Errorf("%s\nCheck() = %s; want %s", tc.why, got, tc.want)
-			}
-		})
 	}
 }
 
@@ -187,6 +167,6 @@ func FuzzChain(f *testing.F) {
 		}
 		spec := parse(text)
 		judge(t, spec)
-		chain.Check(spec)
+		admission.ValidateChainGraph(&spec)
 	})
 }

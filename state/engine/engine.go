@@ -48,11 +48,16 @@ type Engine interface {
 	// engine that never heard of the set. The report is Gone when the last trace is; what
 	// never was is Gone as soon as the target says so.
 	//
+	// A release that another set wants is handed over to it only if the engine has been told of
+	// that set: it cannot know whom it will be told of, and waits for nobody. Whoever starts an
+	// engine tells it of the sets that stay on a target before those of the target that go.
+	// Otherwise the release is removed, and installed anew once its heir is told of.
+	//
 	// Errors are those of Apply. fleet.ErrNotYet does not mean that nothing is there.
 	Remove(ctx context.Context, what Removal) (Report, error)
 
-	// Forget tells the engine that nobody asks about the set any more: work on it ends, the
-	// target stays as it is. Forgetting what is not known does nothing.
+	// Forget tells the engine that nobody asks about the set any more, on whichever target: work
+	// on it ends, the targets stay as they are. Forgetting what is not known does nothing.
 	Forget(set types.NamespacedName)
 
 	// Changes delivers the reference of each set whose report has changed since it was
@@ -64,7 +69,8 @@ type Engine interface {
 	Start(ctx context.Context) error
 }
 
-// Ref names a set and its target.
+// Ref names a set and its target. A ServiceSet with services for the management cluster beside its
+// own is two sets of one name, which have nothing else in common.
 type Ref struct {
 	// Set is the ServiceSet.
 	Set types.NamespacedName

@@ -108,7 +108,7 @@ func unfit(set *kcm.ServiceSet) string {
 		return err.Error()
 	}
 	for _, h := range notes.Held {
-		if h.Reason == service.HeldKubernetes {
+		if h.Reason == statev1.HeldKubernetes {
 			return fmt.Sprintf("Service %s/%s: %s", h.Namespace, h.Name, h.Message)
 		}
 	}

@@ -92,10 +92,6 @@ func stale(set *kcm.ServiceSet) bool {
 	return c != nil && c.ObservedGeneration > 0 && c.ObservedGeneration < set.Generation
 }
 
-// wave is the reason of a service that waits for its wave: of the revision that its set has,
-// nothing is missing.
-const wave = "Wave"
-
 // held is a service that its owner holds back: what state/service.Notes says of it. It is
 // read here anew, since owners ask this package, and may not be asked by it.
 type held struct {
@@ -111,5 +107,6 @@ func heldOf(set *kcm.ServiceSet) []held {
 	if err := json.Unmarshal([]byte(set.Annotations[statev1.NotesAnnotation]), &notes); err != nil {
 		return nil
 	}
-	return slices.DeleteFunc(notes.Held, func(h held) bool { return h.Reason == wave })
+	// Of the revision that its set has, nothing is missing in a service that waits for its wave.
+	return slices.DeleteFunc(notes.Held, func(h held) bool { return h.Reason == statev1.HeldWave })
 }

@@ -142,9 +142,7 @@ func (f failed) Unwrap() error { return f.err }
 // asAccount is how to reach the management cluster as the account of a provider.
 func asAccount(config *rest.Config, namespace, name string) *rest.Config {
 	out := rest.CopyConfig(config)
-	out.Impersonate = rest.ImpersonationConfig{
-		UserName: fmt.Sprintf("system:serviceaccount:%s:%s", namespace, name),
-		Groups:   []string{"system:serviceaccounts", "system:serviceaccounts:" + namespace, "system:authenticated"},
-	}
+	// Its groups are added by the API server, which asks for no right to them then.
+	out.Impersonate = rest.ImpersonationConfig{UserName: fmt.Sprintf("system:serviceaccount:%s:%s", namespace, name)}
 	return out
 }

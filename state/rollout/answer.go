@@ -50,7 +50,7 @@ func chosenBy(s statev1.RolloutSubject) labels.Selector {
 	}
 	chosen, err := metav1.LabelSelectorAsSelector(s.Selector)
 	if err != nil {
-		return labels.Nothing() // Check has said so
+		return labels.Nothing() // admission has said so
 	}
 	return chosen
 }

@@ -6,9 +6,10 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/intstr"
 
+	kcm "portico.dev/portico/api/kcm/v1beta1"
 	statev1 "portico.dev/portico/api/state/v1alpha1"
+	"portico.dev/portico/kube/control"
 )
 
 func TestRevisionFor(t *testing.T) {
@@ -95,47 +96,19 @@ func TestOf(t *testing.T) {
 	}
 }
 
-func TestCheck(t *testing.T) {
-	amount := func(v any) *intstr.IntOrString {
-		out := intstr.FromInt32(0)
-		switch v := v.(type) {
-		case int:
-			out = intstr.FromInt32(int32(v))
-		case string:
-			out = intstr.FromString(v)
-		}
-		return &out
+// A spec that admission would refuse, from days before it, decides nothing: who was admitted
+// stays so, and the condition says what is wrong.
+func TestInvalidSpec(t *testing.T) {
+	r := &statev1.Rollout{
+		Spec:   statev1.RolloutSpec{Subject: statev1.RolloutSubject{Kind: statev1.SubjectMultiClusterService, Name: "web"}, Waves: []statev1.Wave{{Name: "all"}, {Name: "rest"}}},
+		Status: statev1.RolloutStatus{Phase: statev1.RolloutProgressing, Revision: "2", Admitted: []statev1.AdmittedCluster{{Cluster: "t/a", Revision: "2"}}},
 	}
-	tests := []struct {
-		name string
-		edit func(*statev1.RolloutSpec)
-		want string
-	}{
-		{"Good", func(*statev1.RolloutSpec) {}, ""},
-		{"NoName", func(s *statev1.RolloutSpec) { s.Subject.Name = "" }, "spec.subject.name"},
-		{"SelectorOfOne", func(s *statev1.RolloutSpec) { s.Subject.Selector = &metav1.LabelSelector{} }, "spec.subject.selector"},
-		{"NameOfMany", func(s *statev1.RolloutSpec) { s.Subject.Kind = statev1.SubjectClusterDeployment }, "spec.subject.name"},
-		{"NoWaves", func(s *statev1.RolloutSpec) { s.Waves = nil }, "spec.waves"},
-		{"Twice", func(s *statev1.RolloutSpec) { s.Waves = append(s.Waves, s.Waves[0]) }, "spec.waves[1].name"},
-		{"Count", func(s *statev1.RolloutSpec) { s.Waves[0].Count = amount(0) }, "spec.waves[0].count"},
-		{"Percent", func(s *statev1.RolloutSpec) { s.Waves[0].MaxUnavailable = amount("101%") }, "spec.waves[0].maxUnavailable"},
-		{"Words", func(s *statev1.RolloutSpec) { s.MaxFailures = amount("few") }, "spec.maxFailures"},
-		{"Soak", func(s *statev1.RolloutSpec) { s.Waves[0].Soak = &metav1.Duration{Duration: -time.Second} }, "spec.waves[0].soak"},
-		{"Selector", func(s *statev1.RolloutSpec) {
-			s.Waves[0].Selector = &metav1.LabelSelector{MatchLabels: map[string]string{"not a label": ""}}
-		}, "spec.waves[0].selector"},
+	status, d := Status(r, Observed{Revision: "3", Targets: []Target{{Cluster: "t/a"}, {Cluster: "t/b"}}})
+	if len(d.Status.Admitted) > 0 || len(status.Admitted) != 1 || status.Revision != "2" {
+		t.Errorf("the decision is %+v, and the status %+v", d, status)
 	}
-	for _, tc := range tests {
-		t.Run(tc.name, func(t *testing.T) {
-			spec := statev1.RolloutSpec{
-				Subject: statev1.RolloutSubject{Kind: statev1.SubjectMultiClusterService, Name: "web"}, MaxFailures: amount(0),
-				Waves: []statev1.Wave{{Name: "a", Count: amount("10%"), MaxUnavailable: amount(1)}},
-			}
-			tc.edit(&spec)
-			errs := Check(spec)
-			if tc.want == "" && len(errs) > 0 || tc.want != "" && (len(errs) == 0 || !strings.HasPrefix(errs[0].Error(), tc.want)) {
-				t.Errorf("Check = %v; want an error of %q", errs, tc.want)
-			}
-		})
+	ready := control.Find(status.Conditions, kcm.ReadyCondition)
+	if ready == nil || ready.Reason != reasonInvalid || !strings.Contains(ready.Message, "spec.waves[1]") {
+		t.Errorf("the condition is %+v; want %s with the field", ready, reasonInvalid)
 	}
 }

@@ -7,9 +7,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
 	"time"
 
+	"portico.dev/portico/admission"
 	"portico.dev/portico/internal/scenario"
 )
 
@@ -42,7 +42,7 @@ func TestScenarios(t *testing.T) {
 				return nil, err
 			}
 		}
-		if problems := Check(f.rollout.Spec); len(problems) > 0 {
+		if problems := admission.ValidateRolloutSpec(f.rollout.Spec); len(problems) > 0 {
 			return nil, problems.ToAggregate()
 		}
 		f.join(clusters)

@@ -5,6 +5,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"portico.dev/portico/admission"
 	kcm "portico.dev/portico/api/kcm/v1beta1"
 	statev1 "portico.dev/portico/api/state/v1alpha1"
 	"portico.dev/portico/kube/control"
@@ -12,8 +13,9 @@ import (
 
 // Status is what a Rollout says of itself, and the decision that it comes from. It is pure.
 //
-// A Rollout whose spec is wrong decides nothing: who was admitted stays so. One that does not
-// count forgets what it decided, since it knows no more how things are when it counts.
+// A Rollout whose spec is wrong, by the rules of admission, decides nothing: who was admitted
+// stays so. One that does not count forgets what it decided, since it knows no more how things are
+// when it counts.
 func Status(r *statev1.Rollout, saw Observed) (statev1.RolloutStatus, Decision) {
 	at := control.Stamp{Now: saw.Now, Generation: r.Generation}
 	fold := func(s statev1.RolloutStatus, ready metav1.Condition) statev1.RolloutStatus {
@@ -21,7 +23,7 @@ func Status(r *statev1.Rollout, saw Observed) (statev1.RolloutStatus, Decision) 
 		s.Conditions = control.Fold(r.Status.Conditions, at, ready)
 		return s
 	}
-	if problems := Check(r.Spec); len(problems) > 0 {
+	if problems := admission.ValidateRolloutSpec(r.Spec); len(problems) > 0 {
 		return fold(*r.Status.DeepCopy(), control.False(kcm.ReadyCondition, reasonInvalid, problems.ToAggregate().Error())), Decision{}
 	}
 	if saw.Problem != "" {

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -106,7 +108,7 @@ func take(w statev1.Wave, from []Target) (taken, left []Target) {
 	if w.Selector != nil {
 		var err error
 		if chosen, err = metav1.LabelSelectorAsSelector(w.Selector); err != nil {
-			chosen = labels.Nothing() // Check has said so
+			chosen = labels.Nothing() // admission has said so
 		}
 	}
 	for _, t := range from {
@@ -132,7 +134,7 @@ func limit(of *intstr.IntOrString, all int) int {
 	return max(scaled(*of, all, math.Ceil), 1)
 }
 
-// scaled is a number, or that many percent of all. What is neither counts as 0; Check says so.
+// scaled is a number, or that many percent of all. What is neither counts as 0; admission says so.
 func scaled(of intstr.IntOrString, all int, round func(float64) float64) int {
 	if of.Type == intstr.Int {
 		return max(of.IntValue(), 0)
@@ -142,4 +144,11 @@ func scaled(of intstr.IntOrString, all int, round func(float64) float64) int {
 		return 0
 	}
 	return int(round(float64(percent) * float64(all) / 100))
+}
+
+// percentOf reads "10%".
+func percentOf(text string) (int, bool) {
+	digits, ok := strings.CutSuffix(text, "%")
+	n, err := strconv.Atoi(digits)
+	return n, ok && err == nil && n >= 0 && n <= 100
 }

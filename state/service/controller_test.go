@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	kcm "portico.dev/portico/api/kcm/v1beta1"
+	statev1 "portico.dev/portico/api/state/v1alpha1"
 	"portico.dev/portico/kube/kubetest"
 	"portico.dev/portico/state/service"
 )
@@ -136,7 +137,7 @@ func TestChainIsFollowed(t *testing.T) {
 	p.create(d)
 	p.set("the hold for want of a chain", func(set *kcm.ServiceSet) bool {
 		notes, _ := service.NotesOf(set)
-		return len(set.Spec.Services) == 0 && len(notes.Held) == 1 && notes.Held[0].Reason == service.HeldChain
+		return len(set.Spec.Services) == 0 && len(notes.Held) == 1 && notes.Held[0].Reason == statev1.HeldChain
 	})
 	p.create(&kcm.ServiceTemplateChain{ObjectMeta: p.meta("web"), Spec: kcm.TemplateChainSpec{SupportedTemplates: []kcm.SupportedTemplate{
 		{Name: "web-1", AvailableUpgrades: []kcm.AvailableUpgrade{{Name: "web-2"}}},
@@ -148,7 +149,7 @@ func TestChainIsFollowed(t *testing.T) {
 	was := d.DeepCopy()
 	d.Spec.ServiceSpec.Services[0].Template = "web-3"
 	must(t, p.kube.Patch(p.Context(), d, client.MergeFrom(was)))
-	p.deployed(p.has("web-2", service.HeldChain))
+	p.deployed(p.has("web-2", statev1.HeldChain))
 	last := p.has("web-3", "")
 	if got := last.Spec.Services[0].Version; got != "web-3" {
 		t.Errorf("the version of a template that does not exist is %q; want its name", got)

@@ -41,8 +41,7 @@ type HeldNote struct {
 	Namespace string `json:"namespace"`
 	Name      string `json:"name"`
 	Template  string `json:"template"`
-	// Reason in one word: Dependency, Chain, Wave or Kubernetes. Message is a sentence for the
-	// reader.
+	// Reason is one of statev1.Held…, in one word. Message is a sentence for the reader.
 	Reason  string `json:"reason"`
 	Message string `json:"message"`
 }

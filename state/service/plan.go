@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	kcm "portico.dev/portico/api/kcm/v1beta1"
+	statev1 "portico.dev/portico/api/state/v1alpha1"
 	"portico.dev/portico/state/engine"
 )
 
@@ -88,7 +89,7 @@ func (p plan) decide(svc kcm.Service) decision {
 		return p.keep(svc) // where nothing changes nothing waits
 	}
 	if why := p.waits(svc); why != "" {
-		return p.hold(svc, HeldDependency, why)
+		return p.hold(svc, statev1.HeldDependency, why)
 	}
 	d := p.step(svc)
 	stored, isStored := p.stored[KeyOf(svc.Namespace, svc.Name)]
@@ -96,7 +97,7 @@ func (p plan) decide(svc kcm.Service) decision {
 		return d // what runs already goes on, whatever became of the cluster's version
 	}
 	if why := p.misfit(d.entry.Template); why != "" {
-		return p.hold(svc, HeldKubernetes, why)
+		return p.hold(svc, statev1.HeldKubernetes, why)
 	}
 	return d
 }
@@ -158,12 +159,12 @@ func (p plan) frozen() []HeldNote {
 	var held []HeldNote
 	for _, svc := range p.wanted {
 		if !svc.Disable && !p.isStored(svc) {
-			held = append(held, *heldNote(svc, HeldWave, p.req.Wave))
+			held = append(held, *heldNote(svc, statev1.HeldWave, p.req.Wave))
 		}
 	}
 	for key, stored := range p.stored {
 		if _, wanted := p.byKey[key]; !wanted {
-			held = append(held, HeldNote{Namespace: key.Namespace, Name: key.Name, Template: stored.Template, Reason: HeldWave, Message: p.req.Wave})
+			held = append(held, HeldNote{Namespace: key.Namespace, Name: key.Name, Template: stored.Template, Reason: statev1.HeldWave, Message: p.req.Wave})
 		}
 	}
 	slices.SortFunc(held, func(a, b HeldNote) int { return engine.CompareKeys(a.Key(), b.Key()) })

@@ -84,11 +84,3 @@ type Assembled struct {
 	// Paths are the upgrades that the chains allow, sorted in the same way.
 	Paths []kcm.ServiceUpgradePaths
 }
-
-// The reasons why a service is held.
-const (
-	HeldDependency = "Dependency"
-	HeldChain      = "Chain"
-	HeldWave       = "Wave"
-	HeldKubernetes = "Kubernetes"
-)

@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	kcm "portico.dev/portico/api/kcm/v1beta1"
+	statev1 "portico.dev/portico/api/state/v1alpha1"
 	"portico.dev/portico/state/service"
 )
 
@@ -309,11 +310,11 @@ func (s *simulation) arrived() {
 			dep, _ := s.wanted(service.KeyOf(d.Namespace, d.Name))
 			on := s.target[service.KeyOf(d.Namespace, d.Name)]
 			if on == nil || on.state != kcm.ServiceDeployed || !dep.Disable && on.template != dep.Template {
-				why = service.HeldDependency
+				why = statev1.HeldDependency
 			}
 		}
 		if why == "" && r != nil && r.last != "" && svc.TemplateChain != "" && !s.reachable(svc.TemplateChain, r.last, svc.Template) {
-			why = service.HeldChain
+			why = statev1.HeldChain
 		}
 		switch {
 		case svc.Disable:

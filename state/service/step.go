@@ -8,7 +8,9 @@ import (
 	"github.com/Masterminds/semver/v3"
 	"k8s.io/apimachinery/pkg/types"
 
+	"portico.dev/portico/admission"
 	kcm "portico.dev/portico/api/kcm/v1beta1"
+	statev1 "portico.dev/portico/api/state/v1alpha1"
 	"portico.dev/portico/state/chain"
 )
 
@@ -22,7 +24,7 @@ func (p plan) step(svc kcm.Service) decision {
 	spec, exists := p.req.Chains[svc.TemplateChain]
 	graph := chain.New(spec)
 	if problem := unusable(svc, spec, exists); problem != "" {
-		return p.hold(svc, HeldChain, problem)
+		return p.hold(svc, statev1.HeldChain, problem)
 	}
 	stored, isStored := p.stored[key]
 	if !isStored {
@@ -35,7 +37,7 @@ func (p plan) step(svc kcm.Service) decision {
 	way, ok := graph.Path(from.Template, svc.Template)
 	switch {
 	case !ok:
-		return p.hold(svc, HeldChain, nowhere(svc, graph, from.Template))
+		return p.hold(svc, statev1.HeldChain, nowhere(svc, graph, from.Template))
 	case len(way) == 0:
 		return p.retarget(svc, wish)
 	}
@@ -56,7 +58,7 @@ func (p plan) step(svc kcm.Service) decision {
 func (p plan) hop(svc kcm.Service, next kcm.ServiceWithValues, way []chain.Hop) decision {
 	d := decision{entry: &next}
 	if len(way) > 1 {
-		d.held = heldNote(svc, HeldChain, fmt.Sprintf("goes to template %s by way of %s, as ServiceTemplateChain %s has it: %s comes first",
+		d.held = heldNote(svc, statev1.HeldChain, fmt.Sprintf("goes to template %s by way of %s, as ServiceTemplateChain %s has it: %s comes first",
 			svc.Template, names(way[:len(way)-1]), svc.TemplateChain, way[0].Template))
 	}
 	return d
@@ -79,7 +81,7 @@ func (p plan) retarget(svc kcm.Service, next kcm.ServiceWithValues) decision {
 			return decision{entry: &next}
 		}
 	}
-	return p.hold(svc, HeldChain, fmt.Sprintf("is on its way to template %s: goes on to %s once that is deployed or has failed", stored.Template, next.Template))
+	return p.hold(svc, statev1.HeldChain, fmt.Sprintf("is on its way to template %s: goes on to %s once that is deployed or has failed", stored.Template, next.Template))
 }
 
 // reached is the template at which the next step of a service begins. False means that none was
@@ -122,7 +124,7 @@ func unusable(svc kcm.Service, spec kcm.TemplateChainSpec, exists bool) string {
 	if !exists {
 		return fmt.Sprintf("follows ServiceTemplateChain %s, which does not exist in the namespace of the ServiceSet: create it there, or take templateChain out", svc.TemplateChain)
 	}
-	if errs := chain.Check(spec); len(errs) > 0 {
+	if errs := admission.ValidateChainGraph(&spec); len(errs) > 0 {
 		return fmt.Sprintf("follows ServiceTemplateChain %s, which cannot be used: %s", svc.TemplateChain, errs[0].Error())
 	}
 	if !chain.New(spec).Lists(svc.Template) {

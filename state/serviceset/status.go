@@ -19,14 +19,9 @@ import (
 // unseen is what is said of a service whose cluster nobody has asked yet.
 const unseen = "waiting for the cluster to answer"
 
-// What stands in a status beside k0rdent's conditions.
-const (
-	// PolicyRefsCondition is on a ServiceSet with policyRefs: whether all of them are applied.
-	PolicyRefsCondition = "PolicyRefsReady"
-	// DriftedCondition is on a ServiceState, True: objects of the service are not as they were
-	// installed, and the message says which.
-	DriftedCondition = "Drifted"
-)
+// PolicyRefsCondition is on a ServiceSet with policyRefs, beside k0rdent's conditions: whether all
+// of them are applied.
+const PolicyRefsCondition = "PolicyRefsReady"
 
 // Outcome is what a pass over a ServiceSet has come to.
 type Outcome struct {
@@ -271,7 +266,7 @@ func details(drift []string, held service.HeldNote) []metav1.Condition {
 		facts = append(facts, control.True(statev1.HeldCondition, held.Reason, held.Message))
 	}
 	if len(drift) > 0 {
-		facts = append(facts, control.True(DriftedCondition, DriftedCondition, strings.Join(drift, "; ")))
+		facts = append(facts, control.True(statev1.DriftedCondition, statev1.DriftedCondition, strings.Join(drift, "; ")))
 	}
 	return facts
 }

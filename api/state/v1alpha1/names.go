@@ -20,9 +20,24 @@ const (
 	// HeldCondition is on a ServiceState, True: the change that is wanted may not be made yet, and
 	// the message says why. What was deployed before goes on running.
 	HeldCondition = "Held"
+	// DriftedCondition is on a ServiceState, True: objects of the service are not as they were
+	// installed, and the message says which.
+	DriftedCondition = "Drifted"
 	// OwnerKindLabel and OwnerLabel are on a ControllerRevision: whose service spec it records.
 	OwnerKindLabel = "state.portico.dev/owner-kind"
 	OwnerLabel     = "state.portico.dev/owner"
 	// Finalizer keeps a NamespacedMultiClusterService until its services are removed.
 	Finalizer = "state.portico.dev/services"
+)
+
+// The reasons of HeldCondition: what a service waits for.
+const (
+	// HeldDependency is another service that is not deployed yet.
+	HeldDependency = "Dependency"
+	// HeldChain is a step of the template chain, or that the chain has no way.
+	HeldChain = "Chain"
+	// HeldWave is the turn of the cluster in a Rollout.
+	HeldWave = "Wave"
+	// HeldKubernetes is a Kubernetes version that the template works with.
+	HeldKubernetes = "Kubernetes"
 )

@@ -39,6 +39,12 @@ const (
 	LateKind Odd = "late kind"
 )
 
+// ManagementLab is a Lab with the management cluster as a target beside its clusters.
+type ManagementLab interface {
+	// Management is the management cluster, with a namespace that nothing is installed in.
+	Management(t testing.TB) Target
+}
+
 // HookTarget is a Target that plays the hooks of FailingHook.
 type HookTarget interface {
 	// FailHook waits until the hook of a release runs, and has it fail with these words.

@@ -3,7 +3,6 @@ package enginetest
 import (
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -206,6 +205,50 @@ func twoSetsOneRelease(t *testing.T, lab Lab) {
 	x.never("remove a")
 }
 
+// A set with services on a cluster and on the management cluster, as deploymentType Local makes it,
+// is two sets of one name: what is said of one says nothing of the other. Forget means both.
+func twoTargets(t *testing.T, lab Lab) {
+	x := try(t, lab)
+	here := ability[ManagementLab](x, lab).Management(t)
+	there, local := x.set(x.service("a")), on(x.set(x.service("a")), here)
+	local.Set, local.Services[0].Values = there.Set, "{run: true, text: two}"
+	there.Services[0].Values = "{run: true, text: one}"
+	runs := func(set engine.Set, target Target, what string) {
+		t.Helper()
+		x.await(set, what, func(r engine.Report) bool { return find(r, "a").Digest != "" })
+		target.Heal(t, set.Services[0].Key)
+		x.await(set, what, are(engine.Deployed, "a"))
+	}
+	apart := func(why string, atHome map[engine.Key]Release) {
+		t.Helper()
+		x.expect(why, map[string]Release{"a": first("1.0.0", "one")})
+		if diff := cmp.Diff(atHome, here.Releases(t)); diff != "" {
+			t.Errorf("%s: the releases on the management cluster are others (-want +got)\n%s", why, diff)
+		}
+	}
+	both := map[engine.Key]Release{local.Services[0].Key: first("1.0.0", "two")}
+	runs(there, x.target, "the set on the cluster")
+	runs(local, here, "the set on the management cluster")
+	x.await(there, "the set on the cluster, once more", are(engine.Deployed, "a"))
+	apart("with both", both)
+	x.restart()
+	x.await(local, "the set on the management cluster after a restart", are(engine.Deployed, "a"))
+	x.await(there, "the set on the cluster after a restart", are(engine.Deployed, "a"))
+	apart("after a restart", both)
+	x.end(engine.Removal{Ref: local.Ref})
+	x.quiet(there, x.apply(there), "the report changed although another set went")
+	apart("after one went", map[engine.Key]Release{})
+
+	runs(local, here, "the return")
+	x.await(there, "the set on the cluster beside it", are(engine.Deployed, "a"))
+	x.engine.Forget(there.Set)
+	x.target.Crash(t, there.Services[0].Key, "nobody is there")
+	here.Crash(t, local.Services[0].Key, "nobody is here")
+	x.silent(there.Set)
+	apart("after both were forgotten", both)
+	x.end(engine.Removal{Ref: local.Ref})
+}
+
 // How a service is removed is its own wish, also if the engine has never heard of it before. A
 // history that was kept is no trace of the service.
 func removeWithOptions(t *testing.T, lab Lab) {
@@ -256,11 +299,7 @@ func forget(t *testing.T, lab Lab) {
 	x.quiet(set, x.await(set, "the cure", are(engine.Deployed, "a")), "the report changed although nothing did")
 	x.engine.Forget(set.Set)
 	x.target.Crash(t, svc.Key, "nobody is there")
-	select {
-	case ref := <-x.engine.Changes():
-		t.Errorf("set %s was forgotten, and there is news of it", ref.Set)
-	case <-time.After(silence):
-	}
+	x.silent(set.Set)
 	x.target.Heal(t, svc.Key)
 	x.await(set, "the return", are(engine.Deployed, "a"))
 	x.expect("after it was remembered", map[string]Release{"a": first("1.0.0", "")})

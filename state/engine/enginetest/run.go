@@ -1,14 +1,12 @@
 package enginetest
 
-import (
-	"testing"
-)
+import "testing"
 
 // Run tries the engine of a lab. The factory is called once for each part of the suite. A part
 // that needs what the engine refuses is skipped, with the engine's words; see SourceLab and the
 // other abilities for what a lab needs beyond Lab.
 func Run(t *testing.T, factory func(t *testing.T) Lab) {
-	for _, part := range parts() {
+	for _, part := range parts {
 		t.Run(part.name, func(t *testing.T) {
 			lab := factory(t)
 			if limited, ok := lab.(LimitedLab); ok && limited.Limits()[part.name] != "" {
@@ -25,57 +23,57 @@ type part struct {
 	run  func(t *testing.T, lab Lab)
 }
 
-func parts() []part {
-	return []part{
-		{"Install", install},
-		{"Idle", idle},
-		{"Upgrade", upgrade},
-		{"OtherWords", otherWords},
-		{"NotWantedAnyMore", notWantedAnyMore},
-		{"Uninstall", uninstall},
-		{"Unreachable", unreachable},
-		{"LostWhileIdle", lostWhileIdle},
-		{"Failures", failures},
-		{"NotYet", notYet},
-		{"Crash", crash},
-		{"CrashWhileWaiting", crashWhileWaiting},
-		{"Overtaken", overtaken},
-		{"Order", order},
-		{"Remove", remove},
-		{"RemoveInOrder", removeInOrder},
-		{"RemoveWhileWaiting", removeWhileWaiting},
-		{"RemoveWithOptions", removeWithOptions},
-		{"TwoSets", twoSets},
-		{"TwoSetsOneRelease", twoSetsOneRelease},
-		{"Restart", restart},
-		{"KilledInstalling", killedInstalling},
-		{"KilledUpgrading", killedUpgrading},
-		{"KilledRemoving", killedRemoving},
-		{"SlowTarget", slowTarget},
-		{"Paused", paused},
-		{"Forget", forget},
-		{"Priority", priority},
-		{"PriorityChanges", priorityChanges},
-		{"StopOnConflict", stopOnConflict},
-		{"StopOnError", stopOnError},
-		{"MaxFailures", maxFailures},
-		{"OneTime", oneTime},
-		{"DryRun", dryRun},
-		{"LeaveOnRemove", leaveOnRemove},
-		{"DriftMended", driftMended},
-		{"DriftReported", driftReported},
-		{"DriftIgnored", driftIgnored},
-		{"DriftExcluded", driftExcluded},
-		{"Reload", reload},
-		{"Resource", resource},
-		{"Kustomize", kustomize},
-		{"BrokenFiles", brokenFiles},
-		{"Patches", patches},
-		{"Schema", schema},
-		{"FailingHook", failingHook},
-		{"LateKind", lateKind},
-		{"Terminating", terminating},
-		{"OneUnreachable", oneUnreachable},
-		{"Graphs", graphs},
-	}
+// parts are what an engine does, in the order in which they are tried.
+var parts = []part{
+	{"Install", install},
+	{"Idle", idle},
+	{"Upgrade", upgrade},
+	{"OtherWords", otherWords},
+	{"NotWantedAnyMore", notWantedAnyMore},
+	{"Uninstall", uninstall},
+	{"Unreachable", unreachable},
+	{"LostWhileIdle", lostWhileIdle},
+	{"Failures", failures},
+	{"NotYet", notYet},
+	{"Crash", crash},
+	{"CrashWhileWaiting", crashWhileWaiting},
+	{"Overtaken", overtaken},
+	{"Order", order},
+	{"Remove", remove},
+	{"RemoveInOrder", removeInOrder},
+	{"RemoveWhileWaiting", removeWhileWaiting},
+	{"RemoveWithOptions", removeWithOptions},
+	{"TwoSets", twoSets},
+	{"TwoSetsOneRelease", twoSetsOneRelease},
+	{"TwoTargets", twoTargets},
+	{"Restart", restart},
+	{"KilledInstalling", killedInstalling},
+	{"KilledUpgrading", killedUpgrading},
+	{"KilledRemoving", killedRemoving},
+	{"SlowTarget", slowTarget},
+	{"Paused", paused},
+	{"Forget", forget},
+	{"Priority", priority},
+	{"PriorityChanges", priorityChanges},
+	{"StopOnConflict", stopOnConflict},
+	{"StopOnError", stopOnError},
+	{"MaxFailures", maxFailures},
+	{"OneTime", oneTime},
+	{"DryRun", dryRun},
+	{"LeaveOnRemove", leaveOnRemove},
+	{"DriftMended", driftMended},
+	{"DriftReported", driftReported},
+	{"DriftIgnored", driftIgnored},
+	{"DriftExcluded", driftExcluded},
+	{"Reload", reload},
+	{"Resource", resource},
+	{"Kustomize", kustomize},
+	{"BrokenFiles", brokenFiles},
+	{"Patches", patches},
+	{"Schema", schema},
+	{"FailingHook", failingHook},
+	{"LateKind", lateKind},
+	{"Terminating", terminating},
+	{"OneUnreachable", oneUnreachable},
+	{"Graphs", graphs},
 }

@@ -153,6 +153,16 @@ func (x *trial) quiet(set engine.Set, report engine.Report, why string) {
 	}
 }
 
+// silent looks for a while whether there is no news of a set that was forgotten.
+func (x *trial) silent(set types.NamespacedName) {
+	x.Helper()
+	select {
+	case ref := <-x.engine.Changes():
+		x.Errorf("set %s was forgotten, and there is news of %s on %s", set, ref.Set, ref.Target)
+	case <-time.After(silence):
+	}
+}
+
 // expect compares the releases on the target.
 func (x *trial) expect(why string, want map[string]Release) {
 	x.Helper()

@@ -3,22 +3,15 @@ package direct_test
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"log/slog"
 	"maps"
 	"os"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/kubernetes"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"portico.dev/portico/fleet"
 	"portico.dev/portico/kube/helm"
 	"portico.dev/portico/kube/kubetest"
 	"portico.dev/portico/kube/manifest"
@@ -26,6 +19,7 @@ import (
 	"portico.dev/portico/kube/source/archive"
 	"portico.dev/portico/state/engine"
 	"portico.dev/portico/state/engine/enginetest"
+	"portico.dev/portico/state/engine/enginetest/lab"
 	"portico.dev/portico/state/engines/direct"
 )
 
@@ -36,91 +30,62 @@ func TestMain(m *testing.M) { os.Exit(shared.Run(m)) }
 // The engine keeps the contract with real Helm releases on a real API server, reached by
 // kubeconfigs through gates that the suite opens and shuts.
 func TestEngine(t *testing.T) {
+	t.Parallel()
 	enginetest.Run(t, func(t *testing.T) enginetest.Lab { return newLab(t) })
 }
 
-// lab is an API server that plays the management cluster and, in a namespace for each, all
-// targets.
-type lab struct {
-	cluster *kubetest.Cluster
-	home    string
-	kube    client.Client
-	clients *kubernetes.Clientset
-	charts  map[string]*helm.Chart
+// testbed is a lab of this engine.
+type testbed struct {
+	*lab.Lab
 	// archives are sources other than charts, by their address.
 	archives map[string][]byte
-	targets  int
 }
 
-func newLab(t testing.TB) *lab {
+func newLab(t testing.TB) *testbed {
 	t.Helper()
-	l := &lab{cluster: shared.Cluster(t), charts: map[string]*helm.Chart{}, archives: map[string][]byte{}}
-	l.home = l.cluster.Namespace(t)
-	var err error
-	if l.kube, err = client.New(l.cluster.Config, client.Options{}); err != nil {
-		t.Fatal(err)
-	}
-	if l.clients, err = kubernetes.NewForConfig(l.cluster.Config); err != nil {
-		t.Fatal(err)
-	}
-	for _, version := range []string{"1.0.0", "2.0.0"} {
-		l.charts[version] = chart(t, version, "")
-	}
-	for what, more := range odd {
-		l.charts[string(what)] = chart(t, "1.0.0", more)
-	}
-	return l
+	return &testbed{lab.New(t, shared.Cluster(t)), map[string][]byte{}}
 }
 
 // Engine implements enginetest.Lab.
-func (l *lab) Engine(testing.TB) engine.Engine {
-	return direct.New(clusters{remote.New(l.kube, l.cluster.Config, slog.New(slog.DiscardHandler))}, library{l}, time.Now)
+func (l *testbed) Engine(testing.TB) engine.Engine {
+	found := remote.New(l.Kube, l.Server.Config, slog.New(slog.DiscardHandler))
+	return direct.New(clusters{found, l.Lab}, library{lab.Library{Lab: l.Lab}, l.archives}, time.Now)
 }
 
 // clusters finds targets by their kubeconfigs, as the program does.
-type clusters struct{ *remote.Clusters }
+type clusters struct {
+	*remote.Clusters
+	lab *lab.Lab
+}
 
 func (c clusters) Cluster(ctx context.Context, target engine.Target) (direct.Cluster, error) {
-	found, err := c.Clusters.Cluster(ctx, target.Cluster)
+	found, err := c.Clusters.Cluster(ctx, c.lab.Name(target))
 	if err != nil {
 		return nil, err
 	}
 	return found, nil
 }
 
-func (c clusters) Forget(target engine.Target) { c.Clusters.Forget(target.Cluster) }
+func (c clusters) Forget(target engine.Target) { c.Clusters.Forget(c.lab.Name(target)) }
 
-// Chart implements enginetest.Lab.
-func (l *lab) Chart(version string) engine.Source {
-	source := engine.Source{URL: version, Revision: version, Digest: "sha256:" + version}
-	if c := l.charts[version]; c != nil {
-		source.Digest = c.Digest()
-	}
-	return source
+// library has archives beside charts.
+type library struct {
+	lab.Library
+	archives map[string][]byte
 }
 
-// library is the charts of a lab.
-type library struct{ lab *lab }
-
-func (l library) Chart(_ context.Context, from engine.Source) (*helm.Chart, error) {
-	if found := l.lab.charts[from.URL]; found != nil {
-		return found, nil
-	}
-	return nil, fmt.Errorf("fetching chart %s: %w: its source does not have it", from.URL, fleet.ErrInvalid)
-}
-
-// Files reads archives of the lab.
 func (l library) Files(_ context.Context, from engine.Source) (map[string]string, error) {
-	return manifest.Files(l.lab.archives[from.URL])
+	return manifest.Files(l.archives[from.URL])
 }
 
-// Odd implements enginetest.OddLab.
-func (l *lab) Odd(_ testing.TB, odd enginetest.Odd) engine.Source {
-	return engine.Source{URL: string(odd), Revision: "1.0.0", Digest: l.charts[string(odd)].Digest()}
-}
+// Target implements enginetest.Lab.
+func (l *testbed) Target(t testing.TB) enginetest.Target { return l.NewTarget(t) }
+
+// Management implements enginetest.ManagementLab.
+func (l *testbed) Management(t testing.TB) enginetest.Target { return l.NewManagement(t) }
 
 // Source implements enginetest.SourceLab: plain manifests come along, a kustomization is fetched.
-func (l *lab) Source(t testing.TB, kind engine.Kind, files map[string]string) engine.Source {
+func (l *testbed) Source(t testing.TB, kind engine.Kind, files map[string]string) engine.Source {
 	t.Helper()
 	source := engine.Source{Revision: "main@sha1:0123456789", Digest: engine.DigestOf(files)}
 	if kind == engine.Resource {
@@ -140,50 +105,25 @@ func (l *lab) Source(t testing.TB, kind engine.Kind, files map[string]string) en
 	return source
 }
 
-// Target implements enginetest.Lab.
-func (l *lab) Target(t testing.TB) enginetest.Target {
-	t.Helper()
-	l.targets++
-	gate := newGate(t, l.cluster.Config)
-	name := types.NamespacedName{Namespace: l.home, Name: fmt.Sprintf("c%d", l.targets)}
-	secret := &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Namespace: name.Namespace, Name: name.Name + "-kubeconfig"},
-		Data:       map[string][]byte{"value": gate.kubeconfig(t)},
-	}
-	if err := l.kube.Create(t.Context(), secret); err != nil {
-		t.Fatal(err)
-	}
-	own, err := helm.New(l.cluster.Config, helm.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &target{gate: gate, lab: l, name: name, releases: own}
-}
-
 // Whoever takes a release away by hand, or moves it back, finds it as it is wanted as soon as
 // something on the cluster moves.
 func TestReleaseTouchedByHand(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
-	target := l.Target(t).(*target)
-	e := l.Engine(t)
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error)
-	go func() { ended <- e.Start(ctx) }()
-	defer func() { cancel(); <-ended }()
-
-	key := engine.Key{Namespace: target.Namespace(), Name: "a"}
-	set := engine.Set{Ref: engine.Ref{Set: l.set(), Target: target.Name()}, Services: []engine.Service{{
-		Key: key, Kind: engine.Helm, Version: "1.0.0", Source: l.Chart("1.0.0"), Values: "run: true",
-		Options: engine.Options{CreateNamespace: true},
-	}}}
-	await(t, e, set, engine.Provisioning, "Deployment")
-	target.Heal(t, key)
-	await(t, e, set, engine.Deployed, "")
-	if err := target.releases.Remove(ctx, key.Namespace, key.Name, helm.RemoveOptions{}); err != nil {
+	b := l.NewBench(t, l.Engine(t))
+	set := b.Set(l.Chart("1.0.0"), "run: true", engine.Options{})
+	b.Await(set, engine.Provisioning, "Deployment")
+	b.Target.Heal(t, b.Key())
+	b.Await(set, engine.Deployed, "")
+	own, err := helm.New(l.Server.Config, helm.Config{})
+	if err != nil {
 		t.Fatal(err)
 	}
-	await(t, e, set, engine.Provisioning, "Deployment")
-	if r := target.Releases(t)[key]; !r.Whole || r.Revision != 1 {
+	if err := own.Remove(t.Context(), b.Key().Namespace, b.Key().Name, helm.RemoveOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	b.Await(set, engine.Provisioning, "Deployment")
+	if r := b.Target.Releases(t)[b.Key()]; !r.Whole || r.Revision != 1 {
 		t.Errorf("the release is %+v", r)
 	}
 }
@@ -191,30 +131,19 @@ func TestReleaseTouchedByHand(t *testing.T) {
 // An installation that does not become ready in time fails with the reason of its pod, and
 // what it has made is taken away.
 func TestAtomicFailure(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
-	target := l.Target(t).(*target)
-	e := l.Engine(t)
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error)
-	go func() { ended <- e.Start(ctx) }()
-	defer func() { cancel(); <-ended }()
-
-	key := engine.Key{Namespace: target.Namespace(), Name: "a"}
-	set := engine.Set{Ref: engine.Ref{Set: l.set(), Target: target.Name()}, Services: []engine.Service{{
-		Key: key, Kind: engine.Helm, Version: "1.0.0", Source: l.Chart("1.0.0"), Values: "run: true",
-		Options: engine.Options{CreateNamespace: true, Atomic: true, Timeout: 4 * time.Second},
-	}}}
-	if _, err := e.Apply(ctx, set); err != nil {
-		t.Fatal(err)
-	}
-	target.Crash(t, key, "no space left on device")
-	await(t, e, set, engine.Failed, "no space left on device")
-	if r := target.Releases(t)[key]; r.Whole || r.Text != "" {
+	b := l.NewBench(t, l.Engine(t))
+	set := b.Set(l.Chart("1.0.0"), "run: true", engine.Options{Atomic: true, Timeout: 4 * time.Second})
+	b.Apply(set)
+	b.Target.Crash(t, b.Key(), "no space left on device")
+	b.Await(set, engine.Failed, "no space left on device")
+	if r := b.Target.Releases(t)[b.Key()]; r.Whole || r.Text != "" {
 		t.Errorf("the release is %+v", r)
 	}
 	set.Services[0].Values = "text: two"
-	await(t, e, set, engine.Deployed, "")
-	if r := target.Releases(t)[key]; !r.Whole || r.Text != "two" {
+	b.Await(set, engine.Deployed, "")
+	if r := b.Target.Releases(t)[b.Key()]; !r.Whole || r.Text != "two" {
 		t.Errorf("the release is %+v", r)
 	}
 }
@@ -223,7 +152,7 @@ func TestAtomicFailure(t *testing.T) {
 // all the time.
 func TestDriftIsMendedSoon(t *testing.T) {
 	l := newLab(t)
-	to := l.Target(t).(*target)
+	to := l.NewTarget(t)
 	e := running(t, l)
 	set := l.many(to, "d", 6, "text: one")
 	set.Policy.Sync = engine.ContinuousWithDriftDetection
@@ -246,25 +175,33 @@ func TestDriftIsMendedSoon(t *testing.T) {
 	}
 }
 
-func (l *lab) set() types.NamespacedName { return types.NamespacedName{Namespace: l.home, Name: "set"} }
+// single is a set of one service of the suite's chart.
+func (l *testbed) single(to *lab.Target, key engine.Key, values string) engine.Set {
+	return engine.Set{Ref: engine.Ref{Set: l.set(), Target: to.Name()}, Services: []engine.Service{{
+		Key: key, Kind: engine.Helm, Version: "1.0.0", Source: l.Chart("1.0.0"), Values: values,
+		Options: engine.Options{CreateNamespace: true},
+	}}}
+}
+
+// until applies the set until something has happened.
+func until(t *testing.T, e engine.Engine, set engine.Set, what string, happened func() bool) {
+	t.Helper()
+	for over := time.Now().Add(30 * time.Second); !happened(); time.Sleep(20 * time.Millisecond) {
+		if _, err := e.Apply(t.Context(), set); err != nil {
+			t.Fatal(err)
+		}
+		if time.Now().After(over) {
+			t.Fatalf("%s has not come", what)
+		}
+	}
+}
+
+func (l *testbed) set() types.NamespacedName {
+	return types.NamespacedName{Namespace: l.Home, Name: "set"}
+}
 
 // await waits until the only service of the set is in that state, with these words.
 func await(t *testing.T, e engine.Engine, set engine.Set, state engine.State, words string) {
 	t.Helper()
-	over := time.After(30 * time.Second)
-	for {
-		report, err := e.Apply(t.Context(), set)
-		if err != nil {
-			t.Fatal(err)
-		}
-		s := report.Services[0]
-		if s.State == state && strings.Contains(s.Message, words) {
-			return
-		}
-		select {
-		case <-e.Changes():
-		case <-over:
-			t.Fatalf("the service did not become %s: it is %s: %s", state, s.State, s.Message)
-		}
-	}
+	(&lab.Bench{TB: t, Engine: e, Patience: 30 * time.Second}).Await(set, state, words)
 }

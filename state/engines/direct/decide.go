@@ -75,6 +75,8 @@ type facts struct {
 type health struct {
 	ready   bool
 	message string
+	// ill are the objects that do not run, by their names.
+	ill []string
 	// at is when somebody looked, looks how often in a row it was not ready.
 	at    time.Time
 	looks int

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"sync"
 
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
 	"portico.dev/portico/fleet"
@@ -23,14 +22,14 @@ type Cluster interface {
 	OwnerOf(ctx context.Context, namespace, name, label string) (helm.Owned, error)
 	// Give makes a release another owner's, and changes nothing else of it.
 	Give(ctx context.Context, release engine.Key, from, to helm.Owner) error
-	// Apply makes a release as wanted.
-	Apply(ctx context.Context, want helm.Wanted) (helm.State, error)
+	// Witness notes on the release that this revision was seen to run in whole.
+	Witness(ctx context.Context, release engine.Key, revision int) error
+	// ApplySeeing makes a release as wanted, and tells how its objects stand if it knows.
+	ApplySeeing(ctx context.Context, want helm.Wanted) (state helm.State, seen helm.Sight, ok bool, err error)
 	// Remove takes a release away.
 	Remove(ctx context.Context, namespace, name string, o helm.RemoveOptions) error
-	// Health says which objects of a release do not run; none means that all do.
-	Health(ctx context.Context, namespace, name string) ([]helm.Problem, error)
-	// Kinds are those of the objects of a release.
-	Kinds(ctx context.Context, namespace, name string) ([]schema.GroupVersionKind, error)
+	// Look says how the objects of a release stand, all of them or those with these names.
+	Look(ctx context.Context, namespace, name string, only ...string) (helm.Sight, error)
 	// Drift says what of a release is not as it was installed, Mend puts it right.
 	Drift(ctx context.Context, namespace, name string, o helm.DriftOptions) ([]helm.Difference, error)
 	Mend(ctx context.Context, namespace, name string, o helm.DriftOptions) ([]helm.Difference, error)
@@ -42,6 +41,9 @@ type Cluster interface {
 	// WatchObjects calls changed for each object of a release that is of one of the kinds and
 	// has changed, or may have, and lost whenever the cluster does not answer, until ctx ends.
 	WatchObjects(ctx context.Context, kinds *remote.Kinds, changed func(remote.Moved), lost func(error))
+	// WatchSources does the same for all ConfigMaps and Secrets, whoever has them; the zero Object
+	// stands for any.
+	WatchSources(ctx context.Context, changed func(helm.Object), lost func(error))
 }
 
 // Clusters finds targets.

@@ -3,12 +3,13 @@ package direct
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
-
-	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"portico.dev/portico/fleet"
 	"portico.dev/portico/kube/helm"
+	"portico.dev/portico/kube/remote"
 	"portico.dev/portico/state/engine"
 )
 
@@ -17,20 +18,28 @@ type inquiry struct {
 	cluster Cluster
 	key     engine.Key
 	was     helm.Owned
-	// record asks whether the release itself is another one, kinds for those of its objects.
-	record, kinds bool
+	// record asks whether the release itself is another one.
+	record bool
 	// drift asks what has drifted, mend puts that right, and reload restarts what has mounted
-	// what has changed.
-	drift, mend, reload bool
-	options             helm.DriftOptions
+	// what has changed. witness notes on the release that it runs in whole, if it does.
+	drift, mend, reload, witness bool
+	options                      helm.DriftOptions
+	// only are the names of the objects to look at; none means all.
+	only []string
 }
+
+// patient is after how many looks at what is not ready all objects are looked at again.
+const patient = 4
 
 // findings are the answers.
 type findings struct {
-	now      helm.Owned
-	kinds    []schema.GroupVersionKind
-	drift    []string
-	problems []helm.Problem
+	now   helm.Owned
+	drift []string
+	// compared are objects as they were when it was found out whether they had drifted, but for
+	// those that were put right.
+	compared map[helm.Object]helm.Seen
+	sources  map[helm.Object]bool
+	seen     helm.Sight
 }
 
 // look asks how the objects of a release stand. What it asks depends on what has moved; of a
@@ -38,8 +47,8 @@ type findings struct {
 func (e errand) look() operation {
 	svc := e.svc
 	ask := e.inquiry()
-	moved, unread, fresh := svc.moved, svc.unread, svc.fresh
-	svc.stale, svc.unread, svc.fresh = false, false, false
+	moved, unread, fresh, sourced := svc.moved, svc.unread, svc.fresh, svc.sourced
+	svc.stale, svc.unread, svc.fresh, svc.sourced = false, false, false, false
 	if !fresh {
 		svc.moved = nil
 	}
@@ -53,12 +62,14 @@ func (e errand) look() operation {
 				e.found(ask, found)
 				return
 			}
-			svc.stale, svc.unread, svc.fresh = true, unread, fresh
-			svc.moved = append(svc.moved, moved...)
+			svc.stale, svc.unread, svc.fresh, svc.sourced = true, unread, fresh, sourced
+			for _, m := range moved {
+				svc.hear(m)
+			}
 			svc.unsure = true
 			svc.doubted = func() {
 				svc.stale = false
-				svc.judge(e.clock(), "its objects cannot be looked at: "+fleet.Sentence(err))
+				svc.judge(e.clock(), health{message: "its objects cannot be looked at: " + fleet.Sentence(err)})
 			}
 		}
 	}
@@ -66,17 +77,26 @@ func (e errand) look() operation {
 
 func (e errand) inquiry() inquiry {
 	svc, policy := e.svc, e.set.want.Policy
+	drifted := svc.drifted()
 	ask := inquiry{
 		cluster: e.cluster, key: e.key, was: e.releases[e.key],
-		record: len(svc.moved) > 0 && !svc.fresh,
-		kinds:  svc.release.Revision != svc.kindsOf,
-		drift:  !svc.fresh && (svc.unread || len(svc.moved) > 0) && policy.Sync != engine.OneTime,
-		mend:   policy.Sync == engine.ContinuousWithDriftDetection && !e.set.want.Paused,
-		reload: policy.Reload && e.set.stills() == "" && (svc.fresh || svc.unread || concerns(svc.moved)),
+		record:  len(drifted) > 0 && !svc.fresh,
+		drift:   !svc.fresh && (svc.unread || len(drifted) > 0) && policy.Sync != engine.OneTime,
+		mend:    policy.Sync == engine.ContinuousWithDriftDetection && !e.set.want.Paused,
+		reload:  policy.Reload && e.set.stills() == "" && (svc.fresh || svc.unread || svc.sourced),
+		witness: policy.Sync == engine.OneTime && !e.releases[e.key].Whole,
 	}
 	ask.options = translateDrift(policy, e.set.owner)
 	if !svc.unread {
-		ask.options.Only = svc.moved
+		ask.options.Only = drifted
+	}
+	// Of what was seen to run and nothing was heard of, nothing needs to be asked. Who has looked
+	// in vain for a while does not rely on what is heard any more.
+	if h := svc.health; h != nil && (h.ready || len(h.ill) > 0 && h.looks < patient) && !svc.stale && !svc.unread {
+		ask.only = slices.Clone(h.ill)
+		for o := range svc.moved {
+			ask.only = append(ask.only, o.String())
+		}
 	}
 	return ask
 }
@@ -86,48 +106,70 @@ func (ask inquiry) make(ctx context.Context) (found findings, err error) {
 	ns, name := ask.key.Namespace, ask.key.Name
 	found.now = ask.was
 	if ask.record {
-		if found.now, err = ask.cluster.OwnerOf(ctx, ns, name, SetLabel); err != nil || found.now.Digest != ask.was.Digest || found.now.Revision != ask.was.Revision || found.now.Status != ask.was.Status {
-			return found, err
-		}
-	}
-	if ask.kinds {
-		if found.kinds, err = ask.cluster.Kinds(ctx, ns, name); err != nil {
+		if found.now, err = ask.cluster.OwnerOf(ctx, ns, name, SetLabel); err != nil || another(found.now, ask.was) {
 			return found, err
 		}
 	}
 	if ask.drift {
-		if found.drift, err = ask.drifted(ctx); err != nil {
+		if err = ask.drifted(ctx, &found); err != nil {
 			return found, err
 		}
 	}
 	if ask.reload {
-		if err := ask.reloaded(ctx); err != nil {
+		if found.sources, err = ask.reloaded(ctx); err != nil {
 			return found, err
 		}
 	}
-	found.problems, err = ask.cluster.Health(ctx, ns, name)
+	if found.seen, err = ask.cluster.Look(ctx, ns, name, ask.only...); err != nil {
+		return found, err
+	}
+	if ask.witness && len(found.seen.Problems) == 0 {
+		err = ask.cluster.Witness(ctx, ask.key, ask.was.Revision)
+		found.now.Whole = err == nil
+	}
 	return found, err
 }
 
-func (ask inquiry) drifted(ctx context.Context) ([]string, error) {
+// another says whether somebody has changed the release itself.
+func another(now, was helm.Owned) bool {
+	return now.Digest != was.Digest || now.Revision != was.Revision || now.Status != was.Status
+}
+
+func (ask inquiry) drifted(ctx context.Context, found *findings) error {
+	found.compared = map[helm.Object]helm.Seen{}
+	ask.options.Saw = func(o helm.Seen) { found.compared[o.Object] = o }
 	if !ask.mend {
-		found, err := ask.cluster.Drift(ctx, ask.key.Namespace, ask.key.Name, ask.options)
-		return lines(found), err
+		differ, err := ask.cluster.Drift(ctx, ask.key.Namespace, ask.key.Name, ask.options)
+		found.drift = lines(differ)
+		return err
 	}
-	if _, err := ask.cluster.Mend(ctx, ask.key.Namespace, ask.key.Name, ask.options); err != nil {
-		return nil, fmt.Errorf("putting right what was changed on the cluster: %w", err)
+	mended, err := ask.cluster.Mend(ctx, ask.key.Namespace, ask.key.Name, ask.options)
+	if err != nil {
+		return fmt.Errorf("putting right what was changed on the cluster: %w", err)
 	}
-	return nil, nil
+	maps.DeleteFunc(found.compared, func(o helm.Object, _ helm.Seen) bool {
+		return slices.ContainsFunc(mended, func(d helm.Difference) bool { return d.Object == o.String() })
+	})
+	return nil
+}
+
+// compares says whether it was asked if the object has drifted.
+func (ask inquiry) compares(o helm.Object) bool {
+	return ask.drift && (len(ask.options.Only) == 0 || slices.Contains(ask.options.Only, o))
 }
 
 // reloaded restarts workloads whose pods were started with other contents of what they read. One
-// that is new is only marked.
-func (ask inquiry) reloaded(ctx context.Context) error {
+// that is new is only marked. It returns what they read.
+func (ask inquiry) reloaded(ctx context.Context) (map[helm.Object]bool, error) {
 	mounts, err := ask.cluster.Mounts(ctx, ask.key.Namespace, ask.key.Name)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	sources := map[helm.Object]bool{}
 	for _, m := range mounts {
+		for _, s := range m.Sources {
+			sources[s] = true
+		}
 		act := ask.cluster.Restart
 		switch m.Loaded {
 		case m.Digest:
@@ -136,36 +178,70 @@ func (ask inquiry) reloaded(ctx context.Context) error {
 			act = ask.cluster.MarkLoaded
 		}
 		if err := act(ctx, m.Workload, m.Digest); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return nil
+	return sources, nil
 }
 
 // found records the answers.
 func (e errand) found(ask inquiry, f findings) {
 	svc := e.svc
-	if f.now.Digest != ask.was.Digest || f.now.Revision != ask.was.Revision || f.now.Status != ask.was.Status {
+	if another(f.now, ask.was) {
 		// Somebody has changed the release itself by hand.
 		svc.health, svc.unread = nil, true
 		e.owned(e.key, f.now)
 		return
 	}
-	if ask.kinds {
-		svc.kindsOf = ask.was.Revision
-		e.learn(f.kinds)
+	if f.now.Whole && !ask.was.Whole {
+		e.owned(e.key, f.now)
 	}
 	if ask.drift {
 		svc.drift = f.drift
 	}
-	svc.judge(e.clock(), words(f.problems))
+	maps.DeleteFunc(svc.sights, func(o helm.Object, _ helm.Seen) bool {
+		_, compared := f.compared[o]
+		return ask.compares(o) && !compared // it was put right, or is none of anybody's concern
+	})
+	for _, o := range f.compared {
+		svc.saw(o)
+	}
+	for _, o := range f.seen.Objects {
+		svc.glimpse(o)
+	}
+	if ask.reload {
+		svc.sources = f.sources
+	}
+	e.saw(f.seen)
 }
 
-// judge records what was seen of the objects: in words what does not run, or nothing.
-func (svc *service) judge(now time.Time, problem string) {
-	looks := 0
-	if problem != "" && svc.health != nil {
-		looks = svc.health.looks
+// glimpse takes how an object was seen after it was found out whether it has drifted, if at all:
+// it may have drifted meanwhile. Of an object of which nothing was known, nothing is known now.
+func (svc *service) glimpse(o helm.Seen) {
+	switch was, known := svc.sights[o.Object]; {
+	case !known:
+	case was.Mark == o.Mark, svc.mode == engine.OneTime:
+		svc.saw(o)
+	default:
+		svc.hear(remote.Moved{Object: o.Object, Applied: true, Version: o.Version, Mark: o.Mark})
 	}
-	svc.health = &health{ready: problem == "", message: problem, at: now, looks: looks + 1}
+}
+
+// saw records how the objects of a release stand.
+func (e errand) saw(seen helm.Sight) {
+	e.learn(seen.Kinds)
+	now := health{ready: len(seen.Problems) == 0, message: words(seen.Problems)}
+	for _, p := range seen.Problems {
+		now.ill = append(now.ill, p.Object)
+	}
+	e.svc.judge(e.clock(), now)
+}
+
+// judge records how the objects stand.
+func (svc *service) judge(at time.Time, now health) {
+	now.at, now.looks = at, 1
+	if !now.ready && svc.health != nil {
+		now.looks += svc.health.looks
+	}
+	svc.health = &now
 }

@@ -42,7 +42,7 @@ func (e errand) act(ctx context.Context) time.Time {
 		e.operate(ctx, e.load())
 	case do == apply:
 		e.operate(ctx, e.apply())
-		return svc.accompanied.again()
+		return e.accompany(ctx)
 	case do == remove:
 		e.operate(ctx, e.remove())
 	case do == take:
@@ -64,7 +64,7 @@ func (e errand) act(ctx context.Context) time.Time {
 
 // restless says whether what is as wanted may stand differently by now.
 func (svc *service) restless() bool {
-	return (svc.stale || svc.unread || len(svc.moved) > 0) && stands(svc.facts)
+	return (svc.stale || svc.unread || svc.sourced || len(svc.moved) > 0) && stands(svc.facts)
 }
 
 // wait has the set come back when others have ended.
@@ -208,9 +208,9 @@ func (e errand) apply() operation {
 	svc, cluster, wanted := e.svc, e.cluster, e.svc.helm
 	wanted.Retry = svc.attempts > 0 || svc.release != nil && svc.release.Status == helm.Failed
 	return func(ctx context.Context) func() {
-		state, err := cluster.Apply(ctx, wanted)
+		state, seen, knows, err := cluster.ApplySeeing(ctx, wanted)
 		return func() {
-			svc.health, svc.calmed = nil, e.clock().Add(calm)
+			svc.health, svc.sights, svc.calmed = nil, nil, e.clock().Add(calm)
 			if state.Status != "" && state.Status != helm.Absent {
 				e.owned(e.key, helm.Owned{State: state, Owner: e.set.owner.Value})
 				svc.have(e.state(e.set, e.key))
@@ -222,6 +222,13 @@ func (e errand) apply() operation {
 				e.failed(errors.New(state.Message))
 			default:
 				svc.attempts, svc.unread, svc.fresh, svc.drift = 0, false, true, nil
+				for _, o := range seen.Objects {
+					svc.saw(o)
+				}
+				if policy := e.set.want.Policy; knows && !policy.Reload && policy.Sync != engine.OneTime {
+					svc.stale, svc.fresh = false, false
+					e.saw(seen)
+				}
 			}
 		}
 	}
@@ -283,7 +290,7 @@ func (e errand) give(from, to helm.Owner) operation {
 // the reason why it takes so long is known before it gives up.
 func (e errand) accompany(ctx context.Context) time.Time {
 	svc, cluster := e.svc, e.cluster
-	if svc.stands.do != apply || svc.watching {
+	if o := svc.helm.Options; svc.stands.do != apply || svc.watching || !o.Wait && !o.WaitForJobs && !o.Atomic {
 		return time.Time{}
 	}
 	if due := svc.accompanied.again(); e.clock().Before(due) {
@@ -293,13 +300,13 @@ func (e errand) accompany(ctx context.Context) time.Time {
 	e.start(func() {
 		ctx, cancel := context.WithTimeout(ctx, asking)
 		defer cancel()
-		problems, err := cluster.Health(ctx, e.key.Namespace, e.key.Name)
+		seen, err := cluster.Look(ctx, e.key.Namespace, e.key.Name)
 		e.mu.Lock()
 		defer e.mu.Unlock()
 		svc.watching, e.set.dirty = false, true
 		svc.accompanied = health{at: e.clock(), looks: svc.accompanied.looks + 1}
 		if err == nil && svc.busy {
-			svc.doing = words(problems)
+			svc.doing = words(seen.Problems)
 		}
 	})
 	return time.Time{}

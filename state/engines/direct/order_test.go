@@ -17,6 +17,7 @@ import (
 // is installed or upgraded before what it depends on runs in the wanted version, nothing is
 // removed before what depends on it, and everything comes to its end.
 func TestOrder(t *testing.T) {
+	t.Parallel()
 	const graphs = 100_000
 	edges, deeds, violations := 0, 0, 0
 	for seed := range graphs {
@@ -115,7 +116,8 @@ func (p *play) end(key engine.Key, svc *service) {
 	case load:
 		svc.wanted, svc.attempts = svc.input.Values, 0
 	case look:
-		svc.judge(p.now, []string{"no pods", "", "", ""}[p.random.IntN(4)])
+		message := []string{"no pods", "", "", ""}[p.random.IntN(4)]
+		svc.judge(p.now, health{ready: message == "", message: message})
 	case apply:
 		p.deeds++
 		for _, need := range svc.input.DependsOn {

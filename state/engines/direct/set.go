@@ -75,7 +75,7 @@ func (svc *service) renew(input wish) {
 // revision counts no more.
 func (svc *service) have(now *helm.State) {
 	if now == nil {
-		svc.health, svc.whole, svc.drift, svc.moved = nil, false, nil, nil
+		svc.health, svc.whole, svc.drift, svc.moved, svc.sights, svc.sources = nil, false, nil, nil, nil, nil
 	}
 	svc.release = now
 }

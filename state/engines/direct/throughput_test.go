@@ -5,16 +5,21 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"regexp"
+	"runtime"
 	"slices"
+	"strconv"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"portico.dev/portico/state/engine"
+	"portico.dev/portico/state/engine/enginetest/lab"
 )
 
 // service is what the chart of the benchmark has besides: with it, a release is a Deployment, a
@@ -31,19 +36,19 @@ spec: {selector: {app: {{ .Release.Name }}}, ports: [{port: 80}]}
 // nothing is written where nothing has changed.
 func TestOneOfMany(t *testing.T) {
 	l := newLab(t)
-	to := l.Target(t).(*target)
+	to := l.NewTarget(t)
 	e := running(t, l)
 	var sets []engine.Set
 	for i := range 10 {
 		sets = append(sets, l.many(to, fmt.Sprintf("s%02d", i), 4, "text: one"))
 	}
 	awaitAll(t, e, sets)
-	t.Logf("the installation of 40 releases took these requests:\n%s", lines(to.requests(), nil))
+	t.Logf("the installation of 40 releases took these requests:\n%s", lines(to.Requests(), nil))
 	drain(e, 2*time.Second)
-	before := to.requests()
+	before := to.Requests()
 	drain(e, 2*time.Second)
-	if n := sum(to.requests()) - sum(before); n > 0 {
-		t.Errorf("%d requests while nothing happens:\n%s", n, lines(to.requests(), before))
+	if n := sum(to.Requests()) - sum(before); n > 0 {
+		t.Errorf("%d requests while nothing happens:\n%s", n, lines(to.Requests(), before))
 	}
 	sets[7].Services = slices.Clone(sets[7].Services)
 	sets[7].Services[3].Values = "text: two"
@@ -51,7 +56,7 @@ func TestOneOfMany(t *testing.T) {
 	awaitAll(t, e, sets[7:8])
 	took := time.Since(begun)
 	drain(e, 2*time.Second)
-	t.Logf("the change was Deployed after %s, with these requests:\n%s", took, lines(to.requests(), before))
+	t.Logf("the change was Deployed after %s, with these requests:\n%s", took, lines(to.Requests(), before))
 	if n := to.Writes() - writes; n > 8 {
 		t.Errorf("%d writes for one release", n)
 	}
@@ -72,40 +77,133 @@ func BenchmarkInstall(b *testing.B) {
 	const targets, each = 10, 30
 	for b.Loop() {
 		l := newLab(b)
-		l.charts["bench"] = chart(b, "1.0.0", service)
+		source := l.Publish(b, "bench", lab.Pack(b, "1.0.0", service))
 		e := running(b, l)
 		var sets []engine.Set
 		for i := range targets {
-			set := l.many(l.straight(b, i), fmt.Sprintf("t%02d", i), each, "{text: one, run: true}")
+			set := l.many(l.NewStraight(b), fmt.Sprintf("t%02d", i), each, "{text: one, run: true}")
 			for j := range set.Services {
-				set.Services[j].Source = engine.Source{URL: "bench", Digest: l.charts["bench"].Digest()}
+				set.Services[j].Source = source
 			}
 			sets = append(sets, set)
 		}
 		ctx, cancel := context.WithCancel(b.Context())
 		go l.healer(ctx)
-		begun := time.Now()
+		before, spent, begun := l.requests(b), processTime(b), time.Now()
 		awaitAll(b, e, sets)
-		b.ReportMetric(targets*each/time.Since(begun).Seconds(), "releases/s")
+		took, spent := time.Since(begun), processTime(b)-spent
+		after := l.requests(b)
+		b.ReportMetric(targets*each/took.Seconds(), "releases/s")
+		b.ReportMetric(float64(sum(after)-sum(before))/(targets*each), "requests/release")
+		b.ReportMetric(float64(spent.Milliseconds())/(targets*each), "cpu-ms/release")
+		b.Logf("what the API server was asked for %d releases:\n%s", targets*each, lines(after, before))
 		cancel()
 	}
 }
 
-// straight is a target without a gate.
-func (l *lab) straight(tb testing.TB, i int) *target {
+// BenchmarkFleet has 200 targets with ten releases each, in drift mode. They share one API server,
+// each with its own kubeconfig, connections, watches and namespace. It measures what they cost
+// while nothing happens, and how long a change of one value takes to reach its target.
+func BenchmarkFleet(b *testing.B) {
+	const targets, each, changes, idle = 200, 10, 100, 20 * time.Second
+	for b.Loop() {
+		l := newLab(b)
+		runtime.GC()
+		goroutines, heap := runtime.NumGoroutine(), heapBytes()
+		e := running(b, l)
+		var sets []engine.Set
+		for i := range targets {
+			set := l.many(l.NewStraight(b), fmt.Sprintf("f%03d", i), each, "text: one")
+			set.Policy.Sync = engine.ContinuousWithDriftDetection
+			sets = append(sets, set)
+		}
+		awaitAll(b, e, sets)
+		drain(e, 5*time.Second)
+		runtime.GC()
+		b.ReportMetric(float64(runtime.NumGoroutine()-goroutines)/targets, "goroutines/target")
+		b.ReportMetric(float64(heapBytes()-heap)/1024/targets, "KiB/target")
+		asked, spent := l.requests(b), processTime(b)
+		drain(e, idle)
+		b.ReportMetric(100*float64(processTime(b)-spent)/float64(idle), "%core-idle")
+		b.Logf("while nothing happens, in %s:\n%s", idle, lines(l.requests(b), asked))
+		b.ReportMetric(l.changed(b, e, sets[:changes]).Seconds()*1000, "ms-p99")
+	}
+}
+
+func heapBytes() int64 {
+	var now runtime.MemStats
+	runtime.ReadMemStats(&now)
+	return int64(now.HeapAlloc + now.StackInuse)
+}
+
+// changed changes a value of one service of each set, and returns in what time 99 of a hundred
+// have reached their target.
+func (l *testbed) changed(tb testing.TB, e engine.Engine, sets []engine.Set) time.Duration {
 	tb.Helper()
-	name := types.NamespacedName{Namespace: l.home, Name: fmt.Sprintf("straight%d", i)}
-	config := kubeconfig(tb, l.cluster.Config)
-	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: name.Namespace, Name: name.Name + "-kubeconfig"}, Data: map[string][]byte{"value": config}}
-	if err := l.kube.Create(tb.Context(), secret); err != nil {
+	var took []time.Duration
+	for i, set := range sets {
+		set.Services = slices.Clone(set.Services)
+		svc := &set.Services[i%len(set.Services)]
+		svc.Values = "text: two"
+		maps := l.Clients.CoreV1().ConfigMaps(svc.Key.Namespace)
+		begun := time.Now()
+		if _, err := e.Apply(tb.Context(), set); err != nil {
+			tb.Fatal(err)
+		}
+		for text := ""; text != "two"; {
+			there, err := maps.Get(tb.Context(), svc.Key.Name, metav1.GetOptions{})
+			if err != nil || time.Since(begun) > time.Minute {
+				tb.Fatalf("the change of %s has not arrived: %v", svc.Key, err)
+			}
+			text = there.Data["text"]
+		}
+		took = append(took, time.Since(begun))
+	}
+	slices.Sort(took)
+	tb.Logf("changes took %s at the least, %s in the middle, %s at the most", took[0], took[len(took)/2], took[len(took)-1])
+	return took[len(took)*99/100]
+}
+
+// processTime is what this process, without the API server, has worked so far.
+func processTime(tb testing.TB) time.Duration {
+	tb.Helper()
+	var used syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
 		tb.Fatal(err)
 	}
-	return &target{lab: l, name: name}
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
+}
+
+var counted = regexp.MustCompile(`(?m)^apiserver_request_total\{(.*)\} (\S+)$`)
+
+// requests counts what the API server was asked by all its clients, itself among them.
+func (l *testbed) requests(tb testing.TB) map[string]int {
+	tb.Helper()
+	text, err := l.Clients.CoreV1().RESTClient().Get().AbsPath("/metrics").DoRaw(tb.Context())
+	if err != nil {
+		tb.Fatal(err)
+	}
+	out := map[string]int{}
+	for _, found := range counted.FindAllStringSubmatch(string(text), -1) {
+		labels := map[string]string{}
+		for _, pair := range strings.Split(found[1], ",") {
+			name, value, _ := strings.Cut(pair, "=")
+			labels[name] = strings.Trim(value, `"`)
+		}
+		n, err := strconv.ParseFloat(found[2], 64)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		if labels["resource"] != "leases" {
+			out[strings.TrimSpace(labels["verb"]+" "+labels["resource"]+" "+labels["subresource"])] += int(n)
+		}
+	}
+	return out
 }
 
 // healer plays the controller of Deployments.
-func (l *lab) healer(ctx context.Context) {
-	w, err := l.clients.AppsV1().Deployments("").Watch(ctx, metav1.ListOptions{})
+func (l *testbed) healer(ctx context.Context) {
+	w, err := l.Clients.AppsV1().Deployments("").Watch(ctx, metav1.ListOptions{})
 	if err != nil {
 		return
 	}
@@ -115,14 +213,14 @@ func (l *lab) healer(ctx context.Context) {
 		if !ok || d.Status.ObservedGeneration == d.Generation {
 			continue
 		}
-		d.Status = ready(d)
-		_, _ = l.clients.AppsV1().Deployments(d.Namespace).UpdateStatus(ctx, d, metav1.UpdateOptions{}) // another event follows a conflict
+		d.Status = lab.Ready(d)
+		_, _ = l.Clients.AppsV1().Deployments(d.Namespace).UpdateStatus(ctx, d, metav1.UpdateOptions{}) // another event follows a conflict
 	}
 }
 
 // many is a set of so many services.
-func (l *lab) many(to *target, name string, n int, values string) engine.Set {
-	set := engine.Set{Ref: engine.Ref{Set: types.NamespacedName{Namespace: l.home, Name: name}, Target: to.Name()}}
+func (l *testbed) many(to *lab.Target, name string, n int, values string) engine.Set {
+	set := engine.Set{Ref: engine.Ref{Set: types.NamespacedName{Namespace: l.Home, Name: name}, Target: to.Name()}}
 	for i := range n {
 		set.Services = append(set.Services, engine.Service{
 			Key:  engine.Key{Namespace: to.Namespace(), Name: fmt.Sprintf("%s-%03d", name, i)},
@@ -134,13 +232,10 @@ func (l *lab) many(to *target, name string, n int, values string) engine.Set {
 }
 
 // running is an engine that ends with the test.
-func running(tb testing.TB, l *lab) engine.Engine {
+func running(tb testing.TB, l *testbed) engine.Engine {
 	tb.Helper()
 	e := l.Engine(tb)
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error)
-	go func() { ended <- e.Start(ctx) }()
-	tb.Cleanup(func() { cancel(); <-ended })
+	lab.Run(tb, e)
 	return e
 }
 

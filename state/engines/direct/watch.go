@@ -8,19 +8,16 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
-	batchv1 "k8s.io/api/batch/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"portico.dev/portico/kube/helm"
 	"portico.dev/portico/kube/remote"
 )
 
-// workloads are watched in any case; all other kinds once a release has an object of them.
-func workloads() []schema.GroupVersionKind {
-	return []schema.GroupVersionKind{
-		appsv1.SchemeGroupVersion.WithKind("Deployment"), appsv1.SchemeGroupVersion.WithKind("StatefulSet"),
-		appsv1.SchemeGroupVersion.WithKind("DaemonSet"), batchv1.SchemeGroupVersion.WithKind("Job"),
-	}
+// watched are the kinds that are watched in any case, so that a target which has died is noticed;
+// all others are once a release has an object of them. One watch serves all releases.
+func watched() []schema.GroupVersionKind {
+	return []schema.GroupVersionKind{appsv1.SchemeGroupVersion.WithKind("Deployment")}
 }
 
 func (w *worker) watch(ctx context.Context) {
@@ -44,7 +41,7 @@ func (w *worker) learn(kinds []schema.GroupVersionKind) {
 	if len(w.kinds) == known {
 		return
 	}
-	for _, kind := range workloads() {
+	for _, kind := range watched() {
 		w.kinds[kind] = true
 	}
 	w.looksAt.Set(slices.SortedFunc(maps.Keys(w.kinds), func(a, b schema.GroupVersionKind) int {
@@ -61,19 +58,97 @@ func (w *worker) stir(m remote.Moved) {
 		poke(w.wake)
 	}
 	has, ok := w.releases[m.Release]
-	if !ok {
-		return // whoever installs it looks at it then
-	}
 	for s := range w.wanting[m.Release] {
 		svc := s.services[m.Release]
-		if has.Owner != s.owner.Value {
+		if mine := ok && has.Owner == s.owner.Value; !mine && !svc.changing {
 			continue
 		}
-		if svc.stale = true; m.Applied && !slices.Contains(svc.moved, m.Object) {
-			svc.moved = append(svc.moved, m.Object)
+		if svc.hear(m) {
+			s.dirty = true
+			poke(w.wake)
 		}
-		s.dirty = true
-		poke(w.wake)
+	}
+}
+
+// hear takes what was heard of an object, and says whether it is news: what was seen is none.
+func (svc *service) hear(m remote.Moved) bool {
+	saw, known := svc.sights[m.Object]
+	switch {
+	case known && m.Version == saw.Version:
+		return false
+	case known && m.Version != "" && m.Mark == saw.Mark:
+		m.Applied = false
+	default:
+		m.Applied = m.Applied || svc.moved[m.Object].Applied
+	}
+	if svc.moved == nil {
+		svc.moved = map[helm.Object]remote.Moved{}
+	}
+	svc.moved[m.Object] = m
+	return true
+}
+
+// saw takes how an object was seen when it was known whether it had drifted. What was heard of it
+// before may be no news any more.
+func (svc *service) saw(o helm.Seen) {
+	if svc.sights == nil {
+		svc.sights = map[helm.Object]helm.Seen{}
+	}
+	svc.sights[o.Object] = o
+	if m, heard := svc.moved[o.Object]; heard {
+		delete(svc.moved, o.Object)
+		svc.hear(m)
+	}
+}
+
+// drifted lists the objects that may have drifted, by what was heard of them.
+func (svc *service) drifted() []helm.Object {
+	var found []helm.Object
+	for o, m := range svc.moved {
+		if m.Applied {
+			found = append(found, o)
+		}
+	}
+	slices.SortFunc(found, func(a, b helm.Object) int { return strings.Compare(a.String(), b.String()) })
+	return found
+}
+
+// watchSources watches ConfigMaps and Secrets where a set asks for its workloads to be reloaded,
+// and nowhere else.
+func (w *worker) watchSources(ctx context.Context) {
+	wanted := false
+	for _, s := range w.sets {
+		wanted = wanted || s.want.Policy.Reload && !s.removing
+	}
+	if wanted && w.sourcesOf == w.cluster || !wanted && w.sourcesOf == nil {
+		return
+	}
+	if w.unwatchSources != nil {
+		w.unwatchSources()
+		w.unwatchSources, w.sourcesOf = nil, nil
+	}
+	if wanted {
+		var watching context.Context
+		watching, w.unwatchSources = context.WithCancel(ctx)
+		w.sourcesOf = w.cluster
+		go w.cluster.WatchSources(watching, w.change, w.vanish)
+	}
+}
+
+// change says that a ConfigMap or a Secret has changed, or that any of them may have.
+func (w *worker) change(source helm.Object) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, s := range w.sets {
+		if !s.want.Policy.Reload {
+			continue
+		}
+		for _, svc := range s.services {
+			if svc.sources[source] || source == (helm.Object{}) && len(svc.sources) > 0 {
+				svc.sourced, s.dirty = true, true
+				poke(w.wake)
+			}
+		}
 	}
 }
 
@@ -83,9 +158,4 @@ func (w *worker) vanish(err error) {
 	defer w.mu.Unlock()
 	w.lost(err)
 	poke(w.wake)
-}
-
-// concerns says whether ConfigMaps or Secrets are among what has moved.
-func concerns(moved []helm.Object) bool {
-	return slices.ContainsFunc(moved, func(o helm.Object) bool { return o.Kind == "ConfigMap" || o.Kind == "Secret" })
 }

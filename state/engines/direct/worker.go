@@ -69,6 +69,9 @@ type worker struct {
 	watched Cluster
 	kinds   map[schema.GroupVersionKind]bool
 	looksAt *remote.Kinds
+	// unwatchSources ends the watch on ConfigMaps and Secrets of the cluster sourcesOf.
+	unwatchSources context.CancelFunc
+	sourcesOf      Cluster
 }
 
 // set is one ServiceSet on the target.
@@ -106,15 +109,20 @@ type service struct {
 	// records a failure once that shows that it is not the target's.
 	unsure  bool
 	doubted func()
-	// stale says that the health may be another one by now, moved which objects may have
-	// drifted, unread that all of them may have; calmed is when to look.
-	// fresh says that it was applied just now.
+	// stale says that the health may be another one by now, unread that all objects may have
+	// drifted; calmed is when to look. fresh says that it was applied just now.
 	stale, unread, fresh bool
-	moved                []helm.Object
 	calmed               time.Time
-	// drift is what differs, in words; kindsOf the revision whose kinds are known.
-	drift   []string
-	kindsOf int
+	// moved is what was heard of objects since somebody looked; sights are how they were when it
+	// was known whether they had drifted.
+	moved  map[helm.Object]remote.Moved
+	sights map[helm.Object]helm.Seen
+	// sources are the ConfigMaps and Secrets that its pods read; sourced says that one of them
+	// has changed.
+	sources map[helm.Object]bool
+	sourced bool
+	// drift is what differs, in words.
+	drift []string
 	// input is what helm, and the digest of what is wanted, were made from; outdated says that
 	// something else may be wanted now.
 	input    wish
@@ -136,7 +144,7 @@ func newWorker(e *Engine, target engine.Target) *worker {
 	return &worker{
 		engine: e, target: target, wake: make(chan struct{}, 1), sets: map[types.NamespacedName]*set{},
 		owners: map[string]*set{}, wanting: map[engine.Key]map[*set]bool{}, releases: map[engine.Key]helm.Owned{},
-		touched: map[engine.Key]bool{}, kinds: map[schema.GroupVersionKind]bool{}, looksAt: remote.NewKinds(workloads()...),
+		touched: map[engine.Key]bool{}, kinds: map[schema.GroupVersionKind]bool{}, looksAt: remote.NewKinds(watched()...),
 	}
 }
 
@@ -320,6 +328,9 @@ func (w *worker) disconnect() {
 	if w.unwatch != nil {
 		w.unwatch()
 	}
+	if w.unwatchSources != nil {
+		w.unwatchSources()
+	}
 }
 
 // pass plans once for the sets that something has happened to, and starts what can be started.
@@ -332,6 +343,7 @@ func (w *worker) pass(ctx context.Context) time.Time {
 	if !resting {
 		due = time.Time{}
 		w.watch(ctx)
+		w.watchSources(ctx)
 		if !w.listed && !w.listing && len(w.sets) > 0 {
 			w.startListing(ctx)
 		}
@@ -395,6 +407,7 @@ func (w *worker) decideAll(s *set) time.Time {
 		svc.now, svc.seen = now, svc.stands.state != engine.Unseen
 		svc.mode, svc.most = s.want.Policy.Sync, s.want.Policy.MaxFailures
 		svc.have(w.state(s, key))
+		svc.whole = svc.whole || svc.release != nil && w.releases[key].Whole
 	}
 	if !w.listed {
 		return time.Time{}

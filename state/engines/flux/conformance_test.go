@@ -1,31 +1,21 @@
 package flux_test
 
 import (
-	"bytes"
 	"context"
-	"fmt"
-	"io"
 	"log/slog"
+	"net"
 	"net/http"
-	"net/http/httptest"
 	"os"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/kubernetes"
-	"sigs.k8s.io/controller-runtime/pkg/client"
-
-	"portico.dev/portico/fleet"
-	"portico.dev/portico/kube/helm"
 	"portico.dev/portico/kube/kubetest"
 	"portico.dev/portico/kube/remote"
-	"portico.dev/portico/kube/source/store"
 	"portico.dev/portico/state/engine"
 	"portico.dev/portico/state/engine/enginetest"
+	"portico.dev/portico/state/engine/enginetest/lab"
 	"portico.dev/portico/state/engines/flux"
 )
 
@@ -36,85 +26,52 @@ func TestMain(m *testing.M) { os.Exit(shared.Run(m)) }
 // The engine keeps the contract with Flux' own helm-controller at work on a real API server,
 // its targets reached by kubeconfigs through gates that the suite opens and shuts.
 func TestEngine(t *testing.T) {
-	program := helmController(t)
-	program.start(t, shared.Cluster(t))
+	startFlux(t, lab.FindProgram(t, "helm-controller"))
 	enginetest.Run(t, func(t *testing.T) enginetest.Lab { return newLab(t) })
 }
 
-// lab is an API server that plays the management cluster and, in a namespace for each, all
-// targets.
-type lab struct {
-	cluster *kubetest.Cluster
-	home    string
-	kube    client.Client
-	clients *kubernetes.Clientset
-	sources map[string]engine.Source
-	charts  map[string]*helm.Chart
-	targets int
+// startFlux runs helm-controller against the shared API server, and waits until it is ready.
+func startFlux(t *testing.T, program *lab.Program) {
+	t.Helper()
+	health := free(t)
+	program.Start(t, []string{"KUBECONFIG=" + shared.Cluster(t).Kubeconfig},
+		"--concurrent=20", "--requeue-dependency=2s", "--min-retry-delay=250ms", "--max-retry-delay=10s",
+		"--feature-gates=ExternalArtifact=true,DirectSourceFetch=true,CancelHealthCheckOnNewRevision=true",
+		"--graceful-shutdown-timeout=1s", "--metrics-addr=0", "--health-addr="+health,
+		"--http-retry=0", "--kube-api-qps=200", "--kube-api-burst=400")
+	for over := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
+		if answer, err := http.Get("http://" + health + "/readyz"); err == nil {
+			_ = answer.Body.Close()
+			if answer.StatusCode == http.StatusOK {
+				return
+			}
+		}
+		if time.Now().After(over) {
+			t.Fatalf("helm-controller is not ready\n%s", program.Log())
+		}
+	}
 }
 
-func newLab(t *testing.T) *lab {
+func free(t *testing.T) string {
 	t.Helper()
-	l := &lab{cluster: shared.Cluster(t), sources: map[string]engine.Source{}, charts: map[string]*helm.Chart{}}
-	l.home = l.cluster.Namespace(t)
-	var err error
-	if l.kube, err = client.New(l.cluster.Config, client.Options{}); err != nil {
-		t.Fatal(err)
-	}
-	if l.clients, err = kubernetes.NewForConfig(l.cluster.Config); err != nil {
-		t.Fatal(err)
-	}
-	l.serve(t)
-	return l
-}
-
-// serve has the charts fetched from the store of artifacts, as in the program.
-func (l *lab) serve(t *testing.T) {
-	t.Helper()
-	server := httptest.NewUnstartedServer(nil)
-	artifacts, err := store.New(t.TempDir(), "http://"+server.Listener.Addr().String())
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	server.Config.Handler = artifacts.Handler()
-	server.Start()
-	t.Cleanup(server.Close)
-	nobody := store.Key{Kind: "HelmChart", Namespace: l.home, Name: "app"}.Path("app-3.0.0.tgz")
-	l.sources["3.0.0"] = engine.Source{URL: artifacts.URL(nobody), Revision: "3.0.0", Digest: fmt.Sprintf("sha256:%064d", 3)}
-	for _, version := range []string{"1.0.0", "2.0.0"} {
-		l.publish(t, artifacts, version, "app", pack(t, version, ""))
-	}
-	for what, more := range odd {
-		l.publish(t, artifacts, string(what), strings.ReplaceAll(string(what), " ", "-"), pack(t, "1.0.0", more))
-	}
+	defer listener.Close()
+	return listener.Addr().String()
 }
 
-func (l *lab) publish(t *testing.T, artifacts *store.Store, version, name string, chart []byte) {
-	t.Helper()
-	file := store.Key{Kind: "HelmChart", Namespace: l.home, Name: name}.Path("chart-" + strings.ReplaceAll(version, " ", "-") + ".tgz")
-	written, err := artifacts.Put(t.Context(), file, func(_ context.Context, w io.Writer) error {
-		_, err := io.Copy(w, bytes.NewReader(chart))
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	loaded, err := helm.Load(chart)
-	if err != nil {
-		t.Fatal(err)
-	}
-	l.sources[version] = engine.Source{URL: artifacts.URL(file), Revision: loaded.Version(), Digest: written.Digest}
-	l.charts[written.Digest] = loaded
-}
+// testbed is a lab of this engine.
+type testbed struct{ *lab.Lab }
 
-// Odd implements enginetest.OddLab.
-func (l *lab) Odd(_ testing.TB, what enginetest.Odd) engine.Source { return l.sources[string(what)] }
+func newLab(t *testing.T) *testbed { return &testbed{lab.New(t, shared.Cluster(t))} }
 
 // Engine implements enginetest.Lab.
-func (l *lab) Engine(t testing.TB) engine.Engine {
+func (l *testbed) Engine(t testing.TB) engine.Engine {
 	e, err := flux.New(flux.Config{
-		Management: l.cluster.Config, Charts: library{l}, Clock: time.Now,
-		Clusters: clusters{remote.New(l.kube, l.cluster.Config, slog.New(slog.DiscardHandler)), l.kube},
+		Management: l.Server.Config, Charts: lab.Library{Lab: l.Lab}, Clock: time.Now,
+		Clusters: clusters{remote.New(l.Kube, l.Server.Config, slog.New(slog.DiscardHandler)), l.Lab},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -125,57 +82,76 @@ func (l *lab) Engine(t testing.TB) engine.Engine {
 // clusters finds targets by their kubeconfigs, as the program does.
 type clusters struct {
 	*remote.Clusters
-	kube client.Reader
+	lab *lab.Lab
 }
 
 func (c clusters) Access(ctx context.Context, target engine.Target) (flux.Access, error) {
-	found, err := c.Clusters.Cluster(ctx, target.Cluster)
+	found, err := c.Clusters.Cluster(ctx, c.lab.Name(target))
 	if err != nil {
 		return flux.Access{}, err
 	}
-	ref, err := remote.KubeconfigRef(ctx, c.kube, target.Cluster)
+	ref, err := remote.KubeconfigRef(ctx, c.lab.Kube, c.lab.Name(target))
 	if err != nil {
 		return flux.Access{}, err
+	}
+	if target.Management { // Flux is there, and needs no kubeconfig
+		return flux.Access{Cluster: found, Namespace: ref.Secret.Namespace}, nil
 	}
 	return flux.Access{Cluster: found, Namespace: ref.Secret.Namespace, Secret: ref.Secret.Name, Key: ref.Key}, nil
 }
 
-func (c clusters) Forget(target engine.Target) { c.Clusters.Forget(target.Cluster) }
-
-// Chart implements enginetest.Lab.
-func (l *lab) Chart(version string) engine.Source { return l.sources[version] }
-
-// library is the charts of a lab.
-type library struct{ lab *lab }
-
-func (l library) Chart(ctx context.Context, from engine.Source) (*helm.Chart, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodHead, from.URL, nil)
-	if err != nil {
-		return nil, err
-	}
-	answer, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return nil, err
-	}
-	defer answer.Body.Close()
-	if found := l.lab.charts[from.Digest]; found != nil && answer.StatusCode == http.StatusOK {
-		return found, nil
-	}
-	return nil, fmt.Errorf("fetching chart %s: %w: its source does not have it", from.URL, fleet.ErrInvalid)
-}
+func (c clusters) Forget(target engine.Target) { c.Clusters.Forget(c.lab.Name(target)) }
 
 // Target implements enginetest.Lab.
-func (l *lab) Target(t testing.TB) enginetest.Target {
-	t.Helper()
-	l.targets++
-	gate := newGate(t, l.cluster.Config)
-	name := types.NamespacedName{Namespace: l.home, Name: fmt.Sprintf("c%d", l.targets)}
-	secret := &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Namespace: name.Namespace, Name: name.Name + "-kubeconfig"},
-		Data:       map[string][]byte{"value": gate.kubeconfig(t)},
+func (l *testbed) Target(t testing.TB) enginetest.Target { return &target{Target: l.NewTarget(t)} }
+
+// Management implements enginetest.ManagementLab.
+func (l *testbed) Management(t testing.TB) enginetest.Target {
+	return &target{Target: l.NewManagement(t)}
+}
+
+// target is one on which revisions are counted as Flux makes them.
+type target struct {
+	*lab.Target
+	// broken says that connections broke off in the middle of something.
+	broken bool
+}
+
+// SeverAfter implements enginetest.Target.
+func (t *target) SeverAfter(writes int) {
+	t.broken = true
+	t.Target.SeverAfter(writes)
+}
+
+// Releases implements enginetest.Target.
+func (t *target) Releases(tb testing.TB) map[engine.Key]enginetest.Release {
+	tb.Helper()
+	out := t.Target.Releases(tb)
+	if !t.broken {
+		return out
 	}
-	if err := l.kube.Create(t.Context(), secret); err != nil {
-		t.Fatal(err)
+	for key, all := range t.Records(tb) {
+		r := out[key]
+		r.Revision = revisions(all)
+		out[key] = r
 	}
-	return &target{gate: gate, lab: l, name: name}
+	return out
+}
+
+// revisions counts, where connections broke off, what was made completely and is not the same as
+// what was there: Helm numbers an attempt that broke off, and Flux makes another one, also of what
+// was deployed but for the answer.
+func revisions(all []lab.Revision) int {
+	n := 0
+	var last lab.Revision
+	for _, r := range all {
+		if r.Info.Status == "failed" || strings.HasPrefix(r.Info.Status, "pending") {
+			continue
+		}
+		if n == 0 || !reflect.DeepEqual(r.Config, last.Config) || r.Chart != last.Chart {
+			n++
+		}
+		last = r
+	}
+	return n
 }

@@ -1,6 +1,7 @@
 package memory_test
 
 import (
+	"cmp"
 	"fmt"
 	"testing"
 	"time"
@@ -54,7 +55,15 @@ func (l *lab) Graphs() int { return 200 }
 
 func (l *lab) Target(testing.TB) enginetest.Target {
 	l.targets++
-	name := engine.Target{Cluster: types.NamespacedName{Namespace: "clusters", Name: fmt.Sprintf("c%d", l.targets)}}
+	return l.target(engine.Target{Cluster: types.NamespacedName{Namespace: "clusters", Name: fmt.Sprintf("c%d", l.targets)}})
+}
+
+// Management implements enginetest.ManagementLab.
+func (l *lab) Management(testing.TB) enginetest.Target {
+	return l.target(engine.Target{Management: true})
+}
+
+func (l *lab) target(name engine.Target) *target {
 	return &target{Cluster: l.world.AddCluster(name), name: name}
 }
 
@@ -65,7 +74,7 @@ type target struct {
 
 func (t *target) Name() engine.Target { return t.name }
 
-func (t *target) Namespace() string { return t.name.Cluster.Name }
+func (t *target) Namespace() string { return cmp.Or(t.name.Cluster.Name, "management") }
 
 func (t *target) Releases(testing.TB) map[engine.Key]enginetest.Release {
 	out := map[engine.Key]enginetest.Release{}

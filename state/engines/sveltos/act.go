@@ -108,15 +108,16 @@ func (t *turn) tidy(p plan, saw seen) error {
 	return nil
 }
 
-// dropCarriers removes the set's carriers, but for those that are needed.
+// dropCarriers removes the Profile's carriers, but for those that are needed.
 func (t *turn) dropCarriers(needed []carrier) error {
+	at := address{set: t.ref.Set, target: t.ref.Target}
 	keep := map[string]bool{}
 	for _, c := range needed {
 		keep[c.name.Name] = true
 	}
 	list := &unstructured.UnstructuredList{}
 	list.SetGroupVersionKind(carrierKind)
-	err := t.engine.Kube.List(t.ctx, list, client.InNamespace(t.ref.Set.Namespace), client.MatchingLabels{setLabel: ownerOf(t.ref.Set)})
+	err := t.engine.Kube.List(t.ctx, list, client.InNamespace(t.ref.Set.Namespace), client.MatchingLabels{setLabel: at.mark()})
 	if err != nil {
 		return fmt.Errorf("listing objects of kind %s: %w", carrierKind.Kind, err)
 	}

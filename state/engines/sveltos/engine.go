@@ -70,7 +70,7 @@ type Engine struct {
 	notices *engine.Notices
 
 	mu      sync.Mutex
-	workers map[types.NamespacedName]*worker
+	workers map[engine.Ref]*worker
 	watches map[engine.Target]*watch
 	run     context.Context // ends with Start; nil before
 }
@@ -79,7 +79,7 @@ var _ engine.Engine = (*Engine)(nil)
 
 // New returns the engine. Nothing happens before Start.
 func New(p Parts) *Engine {
-	return &Engine{Parts: p, notices: engine.NewNotices(), workers: map[types.NamespacedName]*worker{}, watches: map[engine.Target]*watch{}}
+	return &Engine{Parts: p, notices: engine.NewNotices(), workers: map[engine.Ref]*worker{}, watches: map[engine.Target]*watch{}}
 }
 
 // Name implements engine.Engine.
@@ -95,22 +95,42 @@ func (e *Engine) Apply(ctx context.Context, set engine.Set) (report engine.Repor
 func (e *Engine) Remove(ctx context.Context, what engine.Removal) (report engine.Report, err error) {
 	err = e.on(ctx, what.Ref, func(w *worker) { report = w.remove(what) })
 	if report.Gone {
-		e.Forget(what.Set)
+		e.dismiss(what.Ref)
 	}
 	return report, err
 }
 
 // Forget implements engine.Engine.
 func (e *Engine) Forget(set types.NamespacedName) {
+	for _, ref := range e.known(set) {
+		e.dismiss(ref)
+	}
+}
+
+// known are the targets on which a set is looked after.
+func (e *Engine) known(set types.NamespacedName) []engine.Ref {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	w := e.workers[set]
+	var out []engine.Ref
+	for ref := range e.workers {
+		if ref.Set == set {
+			out = append(out, ref)
+		}
+	}
+	return out
+}
+
+// dismiss ends the work on a set on one target.
+func (e *Engine) dismiss(ref engine.Ref) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	w := e.workers[ref]
 	if w == nil {
 		return
 	}
-	delete(e.workers, set)
+	delete(e.workers, ref)
 	w.end()
-	target := w.ref.Target
+	target := ref.Target
 	for _, other := range e.workers {
 		if other.ref.Target == target {
 			return
@@ -205,10 +225,10 @@ func (e *Engine) on(ctx context.Context, ref engine.Ref, do func(*worker)) error
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	w := e.workers[ref.Set]
+	w := e.workers[ref]
 	if w == nil {
 		w = newWorker(e, ref)
-		e.workers[ref.Set] = w
+		e.workers[ref] = w
 	}
 	e.connect(ref.Target, cluster)
 	w.connect(cluster)

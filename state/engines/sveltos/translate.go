@@ -30,7 +30,8 @@ var (
 )
 
 const (
-	// setLabel says of a release's record, and of a carrier, which ServiceSet it belongs to.
+	// setLabel says of a release's record which ServiceSet it belongs to, and of a carrier which
+	// Profile.
 	setLabel = "portico.dev/serviceset"
 	// targetLabel says which cluster a Profile is for.
 	targetLabel = "portico.dev/target"
@@ -70,6 +71,13 @@ func (a address) profile() (schema.GroupVersionKind, types.NamespacedName) {
 		return clusterProfileKind, types.NamespacedName{Name: a.set.Name}
 	}
 	return profileKind, a.set
+}
+
+// mark is that of the Profile on what is made for it alone. A ServiceSet has one for its cluster
+// and another one for the management cluster.
+func (a address) mark() string {
+	_, name := a.profile()
+	return ownerOf(name)
 }
 
 // summary is the name of the set's ClusterSummary.
@@ -172,7 +180,7 @@ func folderOf(from engine.Source, chart *helm.Chart) string {
 }
 
 func carrierOf(at address, from engine.Source) carrier {
-	sum := sha256.Sum256([]byte(at.set.Name + " " + from.Digest))
+	sum := sha256.Sum256([]byte(at.mark() + " " + from.Digest))
 	namespace := at.set.Namespace
 	return carrier{types.NamespacedName{Namespace: namespace, Name: "sveltos-" + hex.EncodeToString(sum[:12])}, from}
 }
@@ -411,7 +419,7 @@ func carrierObject(at address, c carrier) *unstructured.Unstructured {
 	obj := &unstructured.Unstructured{Object: map[string]any{
 		"metadata": map[string]any{
 			"name": c.name.Name, "namespace": c.name.Namespace,
-			"labels": map[string]any{managedLabel: "true", setLabel: ownerOf(at.set)},
+			"labels": map[string]any{managedLabel: "true", setLabel: at.mark()},
 		},
 		"spec": map[string]any{"url": "oci://carried.invalid/" + c.name.Name, "interval": "24h", "suspend": true},
 	}}

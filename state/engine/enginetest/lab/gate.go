@@ -1,4 +1,4 @@
-package direct_test
+package lab
 
 import (
 	"bytes"
@@ -23,10 +23,11 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 )
 
-// gate stands before an API server and lets through what it is told to. Severed, it refuses
+// Gate stands before an API server and lets through what it is told to. Severed, it refuses
 // connections, as a machine does whose API server has died.
-type gate struct {
+type Gate struct {
 	proxy       http.Handler
+	namespace   string
 	address     string
 	tls         *tls.Config
 	certificate []byte
@@ -45,7 +46,9 @@ type gate struct {
 	held chan struct{}
 }
 
-func newGate(t testing.TB, config *rest.Config) *gate {
+// NewGate makes a gate that goes with the test. Of the Secrets of all namespaces it shows those
+// of one: targets share the server, and each keeps its own records of releases.
+func NewGate(t testing.TB, config *rest.Config, namespace string) *Gate {
 	t.Helper()
 	transport, err := rest.TransportFor(config)
 	if err != nil {
@@ -61,8 +64,8 @@ func newGate(t testing.TB, config *rest.Config) *gate {
 	proxy.ErrorHandler = func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) }
 	model := httptest.NewTLSServer(nil) // it has a certificate for loopback
 	defer model.Close()
-	g := &gate{
-		proxy: proxy, address: "127.0.0.1:0", tls: model.TLS.Clone(), left: -1, restarts: map[string]int{}, asked: map[string]int{},
+	g := &Gate{
+		proxy: proxy, namespace: namespace, address: "127.0.0.1:0", tls: model.TLS.Clone(), left: -1, restarts: map[string]int{}, asked: map[string]int{},
 		certificate: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: model.Certificate().Raw}),
 	}
 	g.open()
@@ -71,7 +74,7 @@ func newGate(t testing.TB, config *rest.Config) *gate {
 }
 
 // open accepts connections, always at the same address.
-func (g *gate) open() {
+func (g *Gate) open() {
 	listener, err := net.Listen("tcp", g.address)
 	if err != nil {
 		panic("opening the gate again: " + err.Error())
@@ -81,13 +84,14 @@ func (g *gate) open() {
 	go g.server.Serve(tls.NewListener(listener, g.tls))
 }
 
-// kubeconfig leads through the gate.
-func (g *gate) kubeconfig(t testing.TB) []byte {
+// Kubeconfig leads through the gate.
+func (g *Gate) Kubeconfig(t testing.TB) []byte {
 	t.Helper()
-	return kubeconfig(t, &rest.Config{Host: "https://" + g.address, BearerToken: "whoever comes through the gate", TLSClientConfig: rest.TLSClientConfig{CAData: g.certificate}})
+	return Kubeconfig(t, &rest.Config{Host: "https://" + g.address, BearerToken: "whoever comes through the gate", TLSClientConfig: rest.TLSClientConfig{CAData: g.certificate}})
 }
 
-func kubeconfig(t testing.TB, config *rest.Config) []byte {
+// Kubeconfig writes one for clients that keep all in it.
+func Kubeconfig(t testing.TB, config *rest.Config) []byte {
 	t.Helper()
 	text, err := clientcmd.Write(clientcmdapi.Config{
 		Clusters:       map[string]*clientcmdapi.Cluster{"c": {Server: config.Host, CertificateAuthorityData: config.CAData}},
@@ -102,12 +106,12 @@ func kubeconfig(t testing.TB, config *rest.Config) []byte {
 }
 
 // ServeHTTP implements http.Handler.
-func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	g.wait(r)
 	g.mu.Lock()
 	severed, last := g.severed, false
 	g.asked[r.Method+" "+resourceOf(r)]++
-	if !severed && r.Method != http.MethodGet {
+	if !severed && writes(r) {
 		g.writes++
 		g.note(r)
 		g.left--
@@ -118,12 +122,21 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler)
 	}
 	r.Header.Del("Authorization") // the gate has its own
+	if r.URL.Path == "/api/v1/secrets" {
+		r.URL.Path = "/api/v1/namespaces/" + g.namespace + "/secrets"
+	}
 	if last {
 		g.proxy.ServeHTTP(httptest.NewRecorder(), r)
 		g.Sever()
 		panic(http.ErrAbortHandler)
 	}
 	g.proxy.ServeHTTP(w, r)
+}
+
+// writes says whether a request writes something: some ping, and some look for drift by writing
+// what would be written, without doing so.
+func writes(r *http.Request) bool {
+	return r.Method != http.MethodGet && r.Method != http.MethodHead && r.URL.Query().Get("dryRun") == ""
 }
 
 var parts = regexp.MustCompile(`^/(?:api|apis/[^/]+)/[^/]+(?:/namespaces/[^/]+)?/([a-z]+)(/.*)?$`)
@@ -142,14 +155,14 @@ func resourceOf(r *http.Request) string {
 	return found[1] + words
 }
 
-// requests counts by method and resource.
-func (g *gate) requests() map[string]int {
+// Requests counts by method and resource.
+func (g *Gate) Requests() map[string]int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return maps.Clone(g.asked)
 }
 
-func (g *gate) wait(r *http.Request) {
+func (g *Gate) wait(r *http.Request) {
 	g.mu.Lock()
 	held := g.held
 	g.mu.Unlock()
@@ -165,7 +178,7 @@ func (g *gate) wait(r *http.Request) {
 var record = regexp.MustCompile(`/secrets(?:/sh\.helm\.release\.v1\.(.+)\.v\d+)?$`)
 
 // note keeps in the journal what happens to records of releases.
-func (g *gate) note(r *http.Request) {
+func (g *Gate) note(r *http.Request) {
 	found := record.FindStringSubmatch(r.URL.Path)
 	switch {
 	case found == nil && r.URL.Query().Get("fieldManager") == "portico-reload" && strings.Contains(bodyOf(r), `"template"`):
@@ -196,7 +209,7 @@ func bodyOf(r *http.Request) string {
 }
 
 // Sever implements enginetest.Target.
-func (g *gate) Sever() {
+func (g *Gate) Sever() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.severed = true
@@ -204,7 +217,7 @@ func (g *gate) Sever() {
 }
 
 // SeverAfter implements enginetest.Target.
-func (g *gate) SeverAfter(writes int) {
+func (g *Gate) SeverAfter(writes int) {
 	if writes == 0 {
 		g.Sever()
 		return
@@ -215,14 +228,14 @@ func (g *gate) SeverAfter(writes int) {
 }
 
 // Hold implements enginetest.Target.
-func (g *gate) Hold() {
+func (g *Gate) Hold() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.held = make(chan struct{})
 }
 
 // Mend implements enginetest.Target.
-func (g *gate) Mend() {
+func (g *Gate) Mend() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.severed {
@@ -235,14 +248,14 @@ func (g *gate) Mend() {
 }
 
 // Writes implements enginetest.Target.
-func (g *gate) Writes() int {
+func (g *Gate) Writes() int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.writes
 }
 
 // Journal implements enginetest.Target.
-func (g *gate) Journal() []string {
+func (g *Gate) Journal() []string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return slices.Clone(g.journal)
