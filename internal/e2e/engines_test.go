@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -87,8 +88,10 @@ func (s *stage) installsBy(f foreign) {
 	if served, err := s.lists(f.kinds[0]); err == nil {
 		s.t.Errorf("the kind %s is served before anything uses it: %v", f.kinds[0].Kind, served)
 	}
+	s.costs("before", f.program)
 	s.apply(f.object(served(f, "first")))
 	s.timed("from applied to ready, the start of "+f.program+" included", func() { s.awaitReady(served(f, "first")) })
+	s.startOf(f)
 	s.running(f)
 	c := s.child(served(f, "").Key())
 	s.releases(c.kube, e2e.PodinfoNamespace, e2e.PodinfoService, "deployed")
@@ -99,20 +102,40 @@ func (s *stage) installsBy(f foreign) {
 	s.installsOnItself(f)
 }
 
-// running says how the program stands, and what it costs.
+// startOf logs how long the start of the program took, as the plane says.
+func (s *stage) startOf(f foreign) {
+	s.t.Helper()
+	log, err := os.ReadFile(filepath.Join(s.Data, "log", "plane.log"))
+	s.must(err)
+	for line := range strings.Lines(string(log)) {
+		if strings.Contains(line, "engine="+f.engine+" took=") {
+			s.t.Log(strings.TrimSpace(line))
+		}
+	}
+}
+
+// running fails unless the plane says that the program serves.
 func (s *stage) running(f foreign) {
+	s.t.Helper()
+	if state := s.costs("with "+f.program, f.program); state != "Ready" {
+		s.t.Errorf("portico status says of %s that it is %q, want Ready", f.program, state)
+	}
+}
+
+// costs logs what programs cost, and returns the state of the one of that name.
+func (s *stage) costs(when, name string) (state string) {
 	s.t.Helper()
 	st, err := s.Status(s.limited())
 	s.must(err)
 	for _, p := range st.Programs {
-		if p.Name == f.program || p.Name == "plane" || p.Name == "management" {
-			s.t.Logf("%s is %s, restarts: %d, memory: %d MiB, private %d MiB", p.Name, p.State, p.Restarts, p.Memory>>20, p.PrivateMemory>>20)
+		if p.Name == name {
+			state = p.State
 		}
-		if p.Name == f.program && p.State == "Ready" {
-			return
+		if p.Name == name || p.Name == "plane" || p.Name == "management" {
+			s.t.Logf("%s: %s is %s, restarts: %d, memory: %d MiB, private %d MiB", when, p.Name, p.State, p.Restarts, p.Memory>>20, p.PrivateMemory>>20)
 		}
 	}
-	s.t.Errorf("portico status does not show %s as ready", f.program)
+	return state
 }
 
 func (s *stage) upgrades(f foreign, c child, message string, revision int) {
@@ -203,7 +226,8 @@ func (s *stage) admissionAnswers(obj client.Object) {
 	s.t.Fatalf("the plane does not answer again: %v", err)
 }
 
-// removesBy takes the service off, and wants nothing to be left of it anywhere.
+// removesBy takes the service off, then the cluster with its list of services, and wants nothing to
+// be left of either.
 func (s *stage) removesBy(f foreign) {
 	c := s.child(served(f, "").Key())
 	s.apply(f.object(served(f, "")))
@@ -212,6 +236,7 @@ func (s *stage) removesBy(f foreign) {
 		s.must(e2e.AwaitGone(s.limited(), c.kube, record))
 	})
 	s.releases(c.kube, e2e.PodinfoNamespace, e2e.PodinfoService)
+	s.remove(served(f, "").Key())
 	var left []string
 	for deadline := time.Now().Add(within); time.Now().Before(deadline); time.Sleep(200 * time.Millisecond) {
 		left = nil
@@ -227,7 +252,6 @@ func (s *stage) removesBy(f foreign) {
 	if len(left) > 0 {
 		s.t.Errorf("%s has left %v", f.engine, left)
 	}
-	s.remove(served(f, "").Key())
 }
 
 // lists are the objects of a kind; a kind that is not served is an error.

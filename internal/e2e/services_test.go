@@ -59,9 +59,9 @@ func manifestService(name, text string) *kcm.MultiClusterService {
 	m.Spec.ServiceSpec.Provider.Config = &kcm.JSON{Raw: fmt.Appendf(nil,
 		`{"syncMode": "ContinuousWithDriftDetection", "patches": [{"target": {"kind": "ConfigMap", "name": ".*"}, "patch": "data:\n  text: %s\n"}]}`, text)}
 	for n, service := range []string{"one", "two"} {
-		svc := kcm.Service{Name: name + "-" + service, Namespace: name, Template: "texts"}
+		svc := kcm.Service{Name: name + "-" + service, Namespace: name + "-" + service, Template: "texts"}
 		if n > 0 {
-			svc.DependsOn = []kcm.ServiceDependsOn{{Name: name + "-one", Namespace: name}}
+			svc.DependsOn = []kcm.ServiceDependsOn{{Name: name + "-one", Namespace: name + "-one"}}
 		}
 		m.Spec.ServiceSpec.Services = append(m.Spec.ServiceSpec.Services, svc)
 	}
@@ -108,8 +108,10 @@ func (s *stage) planned(m *kcm.MultiClusterService, steps int) {
 	}
 	var sets kcm.ServiceSetList
 	s.must(s.kube.List(s.limited(), &sets))
-	if len(sets.Items) > 0 {
-		s.t.Errorf("a plan has made %d ServiceSets", len(sets.Items))
+	for _, set := range sets.Items {
+		if set.Spec.MultiClusterService != "" {
+			s.t.Errorf("a plan has made ServiceSet %s", set.Name)
+		}
 	}
 }
 
@@ -123,11 +125,11 @@ func (s *stage) inOrder(fleet []e2e.Cluster) {
 	for _, c := range fleet {
 		child := s.child(c.Key())
 		var before time.Time
-		for _, key := range []client.ObjectKey{{Namespace: "base", Name: "base-one"}, {Namespace: "base", Name: "base-two"}, {Namespace: "settings", Name: "settings-one"}, {Namespace: "settings", Name: "settings-two"}} {
+		for _, name := range []string{"base-one", "base-two", "settings-one", "settings-two"} {
 			record := &corev1.Secret{}
-			s.must(child.kube.Get(s.limited(), client.ObjectKey{Namespace: key.Namespace, Name: "sh.helm.release.v1." + key.Name + ".v1"}, record))
+			s.must(child.kube.Get(s.limited(), client.ObjectKey{Namespace: name, Name: "sh.helm.release.v1." + name + ".v1"}, record))
 			if record.CreationTimestamp.Time.Before(before) {
-				s.t.Errorf("on %s %s was installed before what it depends on", c.Name, key)
+				s.t.Errorf("on %s %s was installed before what it depends on", c.Name, name)
 			}
 			before = record.CreationTimestamp.Time
 		}
@@ -205,7 +207,7 @@ func (s *stage) awaitPhase(want statev1.RolloutPhase) {
 func (s *stage) text(c e2e.Cluster) string {
 	s.t.Helper()
 	var m corev1.ConfigMap
-	s.must(s.child(c.Key()).kube.Get(s.limited(), client.ObjectKey{Namespace: "settings", Name: "texts"}, &m))
+	s.must(s.child(c.Key()).kube.Get(s.limited(), client.ObjectKey{Namespace: "settings-one", Name: "texts"}, &m))
 	return m.Data["text"]
 }
 
@@ -228,7 +230,7 @@ func (s *stage) textBecomes(c e2e.Cluster, want string) {
 // mended changes an object on a cluster by hand.
 func (s *stage) mended(c e2e.Cluster) {
 	child := s.child(c.Key())
-	m := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "settings", Name: "texts"}}
+	m := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "settings-one", Name: "texts"}}
 	s.timed("from a change by hand until it is mended", func() {
 		s.must(child.kube.Patch(s.limited(), m, client.RawPatch("application/merge-patch+json", []byte(`{"data":{"text":"by hand"}}`))))
 		s.textBecomes(c, "second")
@@ -249,7 +251,7 @@ func (s *stage) allRemoved(fleet []e2e.Cluster) {
 		child := s.child(c.Key())
 		var left corev1.SecretList
 		s.must(child.kube.List(s.limited(), &left, client.MatchingLabels{"owner": "helm"}))
-		for _, namespace := range []string{"base", "settings"} {
+		for _, namespace := range []string{"base-one", "base-two", "settings-one", "settings-two"} {
 			var maps corev1.ConfigMapList
 			s.must(child.kube.List(s.limited(), &maps, client.InNamespace(namespace)))
 			names := []string{}

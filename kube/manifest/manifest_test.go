@@ -265,7 +265,8 @@ data: {key: "1"}
 		{"BadExpression", "", []Patch{{Patch: "{}", Target: &Selector{Kind: "("}}}, "error: kind of a selector"},
 		{"BadPath", "", []Patch{{Patch: "- {op: replace, path: /spec/none/x, value: 5}", Target: &Selector{Kind: "Deployment"}}}, "error: applying patch 1"},
 		{"NoPatch", "", []Patch{{Patch: "just words", Target: &Selector{Kind: "Deployment"}}}, "error: applying patch 1: invalid: it is neither"},
-		{"NoKind", "", []Patch{{Patch: "spec: {replicas: 1}", Target: &Selector{Kind: "Deployment"}}}, "error: it has no apiVersion"},
+		{"NoKind", "the target says what it is for", []Patch{{Patch: "spec: {replicas: 9}", Target: &Selector{Kind: "Deployment"}}}, "replicas: 9"},
+		{"NoKindKeeps", "what the patch is called is no part of it", []Patch{{Patch: "spec: {replicas: 9}", Target: &Selector{Kind: "Deployment"}}}, "kind: Deployment"},
 	} {
 		got, err := Apply(c.patches, []byte(manifests), "team")
 		if strings.HasPrefix(c.want, "error: ") {

@@ -32,7 +32,7 @@ type Selector struct {
 // Patch changes the objects that Target chooses.
 type Patch struct {
 	// Patch is a strategic merge patch (YAML or JSON), with apiVersion, kind and metadata.name
-	// (any, if there is a target), or a list of operations as of RFC 6902.
+	// (any or none of them, if there is a target), or a list of operations as of RFC 6902.
 	Patch string
 	// Target chooses the objects. Nil means those that strategic merge patches name themselves;
 	// a list of operations needs a target.
@@ -162,7 +162,7 @@ func quoted(text string) string { return regexp.QuoteMeta(text) }
 func (p *patching) applyTo(target Selector, text string) error {
 	var operations []any
 	if err := yaml.Unmarshal([]byte(text), &operations); err != nil {
-		if _, err := Objects([]byte(text)); err != nil {
+		if text, err = headed(text); err != nil {
 			return fmt.Errorf("it is neither a list of operations nor a strategic merge patch: %w", err)
 		}
 	} else if data, err := yaml.YAMLToJSON([]byte(text)); err == nil {
@@ -174,6 +174,22 @@ func (p *patching) applyTo(target Selector, text string) error {
 		return err
 	}
 	return p.change(chosen, text)
+}
+
+// headed is a merge patch with apiVersion, kind and name: the target says what it is for, so that a
+// patch may leave them out, but Kustomize wants to read them.
+func headed(text string) (string, error) {
+	var patch map[string]any
+	if err := yaml.Unmarshal([]byte(text), &patch); err != nil || len(patch) == 0 {
+		_, err := Objects([]byte(text)) // several documents, or what is wrong
+		return text, err
+	}
+	o := &unstructured.Unstructured{Object: patch}
+	o.SetAPIVersion(cmp.Or(o.GetAPIVersion(), "v1"))
+	o.SetKind(cmp.Or(o.GetKind(), "Patch"))
+	o.SetName(cmp.Or(o.GetName(), "patch"))
+	whole, err := yaml.Marshal(patch)
+	return string(whole), err
 }
 
 func (p *patching) choose(target Selector) ([]*resource.Resource, error) {

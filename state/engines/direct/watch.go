@@ -144,7 +144,8 @@ func (w *worker) change(source helm.Object) {
 			continue
 		}
 		for _, svc := range s.services {
-			if svc.sources[source] || source == (helm.Object{}) && len(svc.sources) > 0 {
+			// What the pods read is known when a look has ended: until then it may be anything.
+			if svc.busy || svc.sources[source] || source == (helm.Object{}) && len(svc.sources) > 0 {
 				svc.sourced, s.dirty = true, true
 				poke(w.wake)
 			}

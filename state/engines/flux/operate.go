@@ -571,11 +571,11 @@ func (s *site) annotate(r *release, change map[string]any) {
 func (s *site) prune(ctx context.Context) {
 	used := map[string]bool{}
 	for _, one := range s.sets {
-		for _, svc := range one.services {
+		for key, svc := range one.services {
 			if svc.busy {
 				return
 			}
-			if svc.wanted.spec != nil {
+			if _, wanted := one.wants(key); wanted && svc.wanted.spec != nil {
 				used[svc.wanted.spec.ChartRef.Name] = true
 			}
 		}

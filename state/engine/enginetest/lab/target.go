@@ -12,6 +12,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"portico.dev/portico/state/engine"
 	"portico.dev/portico/state/engine/enginetest"
@@ -131,15 +133,17 @@ func (t *Target) Restarts(_ testing.TB, key engine.Key) int {
 	return t.restarts["/apis/apps/v1/namespaces/"+key.Namespace+"/deployments/"+key.Name]
 }
 
-// Terminate implements enginetest.NamespaceTarget. There is no controller of namespaces, so that
-// one which is deleted does not go before it is let go.
+// Terminate implements enginetest.NamespaceTarget. What is in the namespace does not go, and keeps it.
 func (t *Target) Terminate(tb testing.TB) {
 	tb.Helper()
-	namespaces := t.lab.Clients.CoreV1().Namespaces()
-	if _, err := namespaces.Create(tb.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: t.namespace}}, metav1.CreateOptions{}); err != nil {
-		tb.Fatal(err)
+	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: t.namespace}}
+	keeper := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: ns.Name, Name: "keeper", Finalizers: []string{"example.com/keep"}}}
+	for _, obj := range []client.Object{ns, keeper} {
+		if err := t.lab.Kube.Create(tb.Context(), obj); err != nil {
+			tb.Fatal(err)
+		}
 	}
-	if err := namespaces.Delete(tb.Context(), t.namespace, metav1.DeleteOptions{}); err != nil {
+	if err := t.lab.Kube.Delete(tb.Context(), ns); err != nil {
 		tb.Fatal(err)
 	}
 }
@@ -147,13 +151,9 @@ func (t *Target) Terminate(tb testing.TB) {
 // Finish implements enginetest.NamespaceTarget.
 func (t *Target) Finish(tb testing.TB) {
 	tb.Helper()
-	namespaces := t.lab.Clients.CoreV1().Namespaces()
-	there, err := namespaces.Get(tb.Context(), t.namespace, metav1.GetOptions{})
-	if err != nil {
-		tb.Fatal(err)
-	}
-	there.Spec.Finalizers = nil
-	if _, err := namespaces.Finalize(tb.Context(), there, metav1.UpdateOptions{}); err != nil {
+	keeper := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: t.namespace, Name: "keeper"}}
+	patch := client.RawPatch(types.MergePatchType, []byte(`{"metadata": {"finalizers": null}}`))
+	if err := t.lab.Kube.Patch(tb.Context(), keeper, patch); err != nil {
 		tb.Fatal(err)
 	}
 }
