@@ -26,7 +26,7 @@ func Mark(o metav1.Object) uint64 {
 	sum := fnv.New64a()
 	for _, entry := range o.GetManagedFields() {
 		if entry.Manager == kube.ManagedFieldsManager && entry.Subresource == "" && entry.FieldsV1 != nil {
-			sum.Write(entry.FieldsV1.Raw)
+			sum.Write(entry.FieldsV1.GetRawBytes())
 		}
 	}
 	fmt.Fprintf(sum, "%s/%d", o.GetUID(), o.GetGeneration())

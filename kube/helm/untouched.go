@@ -55,7 +55,7 @@ func ownedByHelm(live *unstructured.Unstructured) map[string]any {
 			continue
 		}
 		var set map[string]any
-		if err := json.Unmarshal(entry.FieldsV1.Raw, &set); err != nil {
+		if err := json.Unmarshal(entry.FieldsV1.GetRawBytes(), &set); err != nil {
 			continue
 		}
 		// After an apply, what the same manager has set by updates is the less recent.

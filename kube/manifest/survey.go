@@ -10,6 +10,8 @@ import (
 	"sigs.k8s.io/kustomize/api/types"
 )
 
+//lint:file-ignore SA1019 Kustomizations of others still have the fields that Kustomize calls deprecated
+
 // survey goes through the Kustomizations that one is made of, before Kustomize does: it would
 // run git, or ask a web server, for whatever looks like an address.
 type survey struct {

@@ -36,6 +36,7 @@ type Controller struct {
 	bell    control.Bell
 	follow  *follow.Objects
 	kept    *kept
+	heard   *heard
 	control controller.Controller
 }
 
@@ -55,7 +56,7 @@ func New(mgr ctrl.Manager, config Config) *Controller {
 	return &Controller{
 		kube: mgr.GetClient(), live: mgr.GetAPIReader(), engines: newEngines(config.Engines, config.Default),
 		events: mgr.GetEventRecorder("portico-state"), clock: config.Clock, home: config.Home, bell: control.NewBell(),
-		follow: follow.New(mgr.GetCache(), mgr.GetRESTMapper()), kept: &kept{},
+		follow: follow.New(mgr.GetCache(), mgr.GetRESTMapper()), kept: &kept{}, heard: &heard{},
 	}
 }
 
@@ -78,11 +79,17 @@ func (c *Controller) Reconcile(ctx context.Context, req reconcile.Request) (reco
 func (c *Controller) forget(set client.ObjectKey) {
 	c.engines.forget(set)
 	c.follow.Set(set, nil)
+	c.heard.forget(set)
 }
 
 // make tells the engine what is wanted, and writes how that stands.
 func (c *Controller) make(ctx context.Context, set *kcm.ServiceSet) (reconcile.Result, error) {
 	done, err := c.apply(ctx, set)
+	if c.heard.add(client.ObjectKeyFromObject(set)) {
+		for _, going := range c.beside(ctx, set) {
+			c.bell.Ring(going.NamespacedName) // it may have waited for this one
+		}
+	}
 	if _, known := fleet.NextOf(err); !known {
 		return reconcile.Result{}, err
 	}

@@ -148,7 +148,7 @@ func (c *Controller) depart(ctx context.Context, set *kcm.ServiceSet, owner *kcm
 	if saw.Provider = provider; provider.Suspended {
 		saw.Suspended = provider.Held
 	}
-	if saw.First, err = c.goFirst(ctx, set); err != nil {
+	if saw.First, saw.Unheard, err = c.goFirst(ctx, set); err != nil {
 		return saw, err
 	}
 	if saw.waits(set) {

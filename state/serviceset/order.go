@@ -11,11 +11,12 @@ import (
 	"portico.dev/portico/state/service"
 )
 
-// goFirst are the ServiceSets of the same cluster that depend on this one and are going as well.
-func (c *Controller) goFirst(ctx context.Context, set *kcm.ServiceSet) ([]string, error) {
+// goFirst are the ServiceSets of the same cluster that depend on this one and are going as well,
+// and those that stay and were not looked at since this process began.
+func (c *Controller) goFirst(ctx context.Context, set *kcm.ServiceSet) (first, unheard []string, err error) {
 	var beside kcm.ServiceSetList
 	if err := c.kube.List(ctx, &beside, client.InNamespace(set.Namespace), client.MatchingFields{byCluster: set.Spec.Cluster}); err != nil {
-		return nil, fmt.Errorf("listing the ServiceSets of cluster %s/%s: %w", set.Namespace, set.Spec.Cluster, err)
+		return nil, nil, fmt.Errorf("listing the ServiceSets of cluster %s/%s: %w", set.Namespace, set.Spec.Cluster, err)
 	}
 	after := map[string][]string{}
 	for i := range beside.Items {
@@ -26,7 +27,7 @@ func (c *Controller) goFirst(ctx context.Context, set *kcm.ServiceSet) ([]string
 		notes, _ := service.NotesOf(&beside.Items[i])
 		after[beside.Items[i].Name] = notes.After
 	}
-	return GoFirst(set.Name, after), nil
+	return GoFirst(set.Name, after), c.heard.missing(beside.Items), nil
 }
 
 // GoFirst are those that go before the set of that name, sorted: who names it in after, which says

@@ -29,6 +29,9 @@ type Departure struct {
 	NoAddress bool
 	// First are ServiceSets that depend on this one and are going as well, by name: they go first.
 	First []string
+	// Unheard are ServiceSets of the cluster that stay, and of which the engine was not told since it
+	// was started: one of them may want what this one has.
+	Unheard []string
 	// Provider is how the StateManagementProvider stands; Suspended is why nothing may be changed,
 	// empty if it may.
 	Provider  Provider
@@ -44,6 +47,8 @@ func (d Departure) holds() string {
 		return d.Suspended + "."
 	case len(d.First) > 0:
 		return fmt.Sprintf("What depends on it goes first: ServiceSet %s.", strings.Join(d.First, ", "))
+	case len(d.Unheard) > 0:
+		return fmt.Sprintf("The other ServiceSets of the cluster are looked at first: %s.", strings.Join(d.Unheard, ", "))
 	}
 	return ""
 }

@@ -34,6 +34,8 @@ type story struct {
 		NoAddress bool
 		// First are the sets that go before this one.
 		First []string
+		// Unheard are the sets that were not looked at yet.
+		Unheard []string
 	}
 }
 
@@ -133,7 +135,7 @@ func serviceLines(svc engine.Service) []string {
 
 // end is how a deletion goes on.
 func (s story) end() []scenario.Section {
-	saw := Departure{Report: s.engine.Report, Problem: s.engine.Problem, NoAddress: s.engine.NoAddress, First: s.engine.First, Provider: s.saw.Provider, Now: noon}
+	saw := Departure{Report: s.engine.Report, Problem: s.engine.Problem, NoAddress: s.engine.NoAddress, First: s.engine.First, Unheard: s.engine.Unheard, Provider: s.saw.Provider, Now: noon}
 	if s.saw.Provider.Suspended {
 		saw.Suspended = s.saw.Provider.Held
 	}
