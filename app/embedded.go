@@ -82,6 +82,7 @@ const (
 	stepServer       = "management API server"
 	stepManagement   = "management control plane"
 	stepRegistry     = "registry of charts and images"
+	stepHTTP         = "HTTP API"
 	stepArtifacts    = "artifact server"
 	stepAccess       = "access rules"
 	stepDefinitions  = "definitions of kinds"
@@ -104,6 +105,7 @@ func (p *plane) steps() []steps.Step {
 		{Name: stepCertificates, Do: p.makeCertificates},
 		{Name: stepServer, Needs: needs(stepCertificates), Do: p.startManagement},
 		{Name: stepRegistry, Needs: needs(stepCertificates), Do: p.serveRegistry},
+		{Name: stepHTTP, Needs: needs(stepServer), Do: p.serveAPI},
 		{Name: stepArtifacts, Do: p.serveArtifacts},
 		{Name: stepAccess, Needs: needs(stepServer), Do: p.installAccess},
 		{Name: stepDefinitions, Needs: needs(stepServer), Do: p.installDefinitions},

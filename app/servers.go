@@ -9,29 +9,65 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"time"
 
+	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/certwatcher"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"portico.dev/portico/app/identity"
 	"portico.dev/portico/kube/source/store"
 	"portico.dev/portico/oci"
+	"portico.dev/portico/server/planning"
 )
 
 // serveRegistry serves the bundled charts and images, by TLS.
 func (p *plane) serveRegistry(ctx context.Context) error {
-	files := p.identities().Files(identity.Registry)
-	certificates, err := certwatcher.New(filepath.Join(files.Dir, "tls.crt"), filepath.Join(files.Dir, "tls.key"))
-	if err != nil {
-		return fmt.Errorf("reading the registry's certificate: %w", err)
-	}
-	p.run(life(ctx), certificates.Start)
-	l, err := listen(p.registry(), "the registry")
+	return p.serveTLS(ctx, identity.Registry, p.registry(), oci.Registry(os.DirFS(p.bin.charts())))
+}
+
+// serveAPI serves the HTTP API, by TLS. It has no rights of its own: the token of whoever asks is
+// what the management API server is asked with.
+func (p *plane) serveAPI(ctx context.Context) error {
+	scheme, err := planning.NewScheme()
 	if err != nil {
 		return err
 	}
-	secured := tls.NewListener(l, &tls.Config{GetCertificate: certificates.GetCertificate, MinVersion: tls.VersionTLS12})
-	p.serveHTTP(life(ctx), secured, oci.Registry(os.DirFS(p.bin.charts())))
+	authority, err := p.identities().Authority(p.env.Now())
+	if err != nil {
+		return err
+	}
+	planners := func(r *http.Request) (*planning.Planner, error) {
+		token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+		if !ok {
+			return nil, errors.New("send a token of the management API server: Authorization: Bearer TOKEN; kubectl create token makes one")
+		}
+		asker := &rest.Config{Host: p.server(), BearerToken: token, TLSClientConfig: rest.TLSClientConfig{CAData: authority.CertificatePEM()}, QPS: -1}
+		kube, err := client.New(asker, client.Options{Scheme: scheme})
+		if err != nil {
+			return nil, err
+		}
+		return p.env.planner(kube, p.cfg.State.Engine), nil
+	}
+	address := net.JoinHostPort(p.cfg.Host(), strconv.Itoa(p.cfg.Ports().HTTP))
+	return p.serveTLS(ctx, identity.HTTP, address, planning.Handler(planners))
+}
+
+// serveTLS serves under the certificate of a program, for as long as the plane lives.
+func (p *plane) serveTLS(ctx context.Context, as identity.Program, address string, h http.Handler) error {
+	files := p.identities().Files(as)
+	certificates, err := certwatcher.New(filepath.Join(files.Dir, "tls.crt"), filepath.Join(files.Dir, "tls.key"))
+	if err != nil {
+		return fmt.Errorf("reading the certificate of %s: %w", as.Name, err)
+	}
+	p.run(life(ctx), certificates.Start)
+	l, err := listen(address, as.Name)
+	if err != nil {
+		return err
+	}
+	p.serveHTTP(life(ctx), tls.NewListener(l, &tls.Config{GetCertificate: certificates.GetCertificate, MinVersion: tls.VersionTLS12}), h)
 	return nil
 }
 

@@ -103,7 +103,7 @@ func Root(d Deps) *cobra.Command {
 	flags := root.PersistentFlags()
 	flags.StringVar(&s.file, "config", "", "configuration file (default: portico.yaml in the data folder)")
 	flags.StringVar(&s.data, "data", "", "data folder (default: /var/lib/portico for root, else ~/.local/state/portico)")
-	flags.StringVar(&s.listen, "listen", "", "address of the management API server; the five ports after it are used too (default: 127.0.0.1:7443)")
+	flags.StringVar(&s.listen, "listen", "", "address of the management API server; the eight ports after it are used too (default: 127.0.0.1:7443)")
 
 	// The nouns, and the verbs that stand alone.
 	root.AddGroup(&cobra.Group{ID: groupPlane, Title: "The management plane:"}, &cobra.Group{ID: groupFleet, Title: "Clusters and services:"}, &cobra.Group{ID: groupOther, Title: "Other:"})

@@ -111,7 +111,7 @@ const Loopback = "127.0.0.1"
 
 // Ports are the ports that the plane listens on.
 type Ports struct {
-	// Host is the address of API and Registry, which are all that the outside may ask.
+	// Host is the address of API, Registry and HTTP, which are all that the outside may ask.
 	Host string
 	// API is the management API server's.
 	API int
@@ -126,6 +126,8 @@ type Ports struct {
 	// HelmControllerHealth and AddonControllerHealth are those of the engines flux and sveltos. They
 	// are listened on once something uses the engine.
 	HelmControllerHealth, AddonControllerHealth int
+	// HTTP is that of the HTTP API.
+	HTTP int
 }
 
 // Named returns the ports with what each is for, in order.
@@ -139,6 +141,7 @@ func (p Ports) Named() []NamedPort {
 		{Loopback, p.ClusterAPIHealth, "Cluster API's health"},
 		{Loopback, p.HelmControllerHealth, "helm-controller's health"},
 		{Loopback, p.AddonControllerHealth, "addon-controller's health"},
+		{p.Host, p.HTTP, "HTTP API"},
 	}
 }
 
@@ -156,14 +159,14 @@ func (c Config) Host() string {
 	return host
 }
 
-// Ports are eight in a row; the first is that of Listen.
+// Ports are nine in a row; the first is that of Listen.
 func (c Config) Ports() Ports {
 	host, text, _ := net.SplitHostPort(c.Listen)
 	first, _ := strconv.Atoi(text)
 	return Ports{
 		Host: host, API: first, Webhooks: first + 1, Registry: first + 2, Artifacts: first + 3,
 		ClusterAPIWebhooks: first + 4, ClusterAPIHealth: first + 5,
-		HelmControllerHealth: first + 6, AddonControllerHealth: first + 7,
+		HelmControllerHealth: first + 6, AddonControllerHealth: first + 7, HTTP: first + 8,
 	}
 }
 

@@ -31,6 +31,8 @@ var (
 	ClusterAPI  = Program{Name: "cluster-api", Serves: true}
 	Controllers = Program{Name: "controllers", Serves: true}
 	Registry    = Program{Name: "registry", Serves: true}
+	// HTTP serves the HTTP API. It may do nothing itself: whoever asks is who acts.
+	HTTP = Program{Name: "http", Serves: true}
 	// Services installs services on the management cluster itself.
 	Services = Program{Name: "services"}
 	// HelmController and AddonController are the programs of the engines flux and sveltos.
@@ -42,7 +44,7 @@ var (
 
 // All are the programs of the plane.
 func All() []Program {
-	return []Program{ClusterAPI, Controllers, Registry, Services, HelmController, AddonController, Admin}
+	return []Program{ClusterAPI, Controllers, Registry, HTTP, Services, HelmController, AddonController, Admin}
 }
 
 // User is the program's name in the eyes of the API server.

@@ -1,17 +1,27 @@
 package e2e_test
 
 import (
+	"bytes"
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
+	"io"
+	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/client-go/kubernetes"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
@@ -35,6 +45,7 @@ func TestServices(t *testing.T) {
 	}
 	s.offerManifests()
 	t.Run("Plan", func(t *testing.T) { s.on(t).planned(settings("first"), 6) })
+	t.Run("PlanByHTTP", func(t *testing.T) { s.on(t).asksByHTTP(base(), 6) })
 	t.Run("InOrder", func(t *testing.T) { s.on(t).inOrder(fleet) })
 	t.Run("Waves", func(t *testing.T) { s.on(t).inWaves(fleet) })
 	t.Run("Drift", func(t *testing.T) { s.on(t).mended(fleet[0]) })
@@ -54,7 +65,10 @@ func settings(text string) *kcm.MultiClusterService {
 // manifestService puts two services on every cluster of the fleet, the second after the first. Its
 // text is in a ConfigMap, by the patch of the provider's configuration.
 func manifestService(name, text string) *kcm.MultiClusterService {
-	m := &kcm.MultiClusterService{ObjectMeta: metav1.ObjectMeta{Name: name}}
+	m := &kcm.MultiClusterService{
+		TypeMeta:   metav1.TypeMeta{APIVersion: kcm.GroupVersion.String(), Kind: kcm.MultiClusterServiceKind},
+		ObjectMeta: metav1.ObjectMeta{Name: name},
+	}
 	m.Spec.ClusterSelector = metav1.LabelSelector{MatchLabels: map[string]string{"fleet": "test"}}
 	m.Spec.ServiceSpec.Provider.Config = &kcm.JSON{Raw: fmt.Appendf(nil,
 		`{"syncMode": "ContinuousWithDriftDetection", "patches": [{"target": {"kind": "ConfigMap", "name": ".*"}, "patch": "data:\n  text: %s\n"}]}`, text)}
@@ -95,7 +109,6 @@ func (s *stage) planned(m *kcm.MultiClusterService, steps int) {
 	file := filepath.Join(s.t.TempDir(), "plan.yaml")
 	var text []byte
 	for _, o := range []*kcm.MultiClusterService{base(), m} {
-		o.APIVersion, o.Kind = kcm.GroupVersion.String(), kcm.MultiClusterServiceKind
 		one, err := yaml.Marshal(o)
 		s.must(err)
 		text = append(append(text, "---\n"...), one...)
@@ -266,4 +279,67 @@ func (s *stage) allRemoved(fleet []e2e.Cluster) {
 			s.t.Errorf("on %s %d records of releases are left", c.Name, len(left.Items))
 		}
 	}
+}
+
+// asksByHTTP has the plane itself make the plan, with the rights of a token: those of a stranger
+// are not enough, and without one there is no answer.
+func (s *stage) asksByHTTP(m *kcm.MultiClusterService, steps int) {
+	text, err := yaml.Marshal(m)
+	s.must(err)
+	address := s.planAddress()
+	if code, _ := s.post(address, "", text); code != http.StatusUnauthorized {
+		s.t.Errorf("without a token POST /plan answers %d, want 401", code)
+	}
+	if code, body := s.post(address, s.token("stranger", ""), text); code != http.StatusForbidden {
+		s.t.Errorf("with a stranger's token POST /plan answers %d, want 403: %s", code, body)
+	}
+	code, body := s.post(address, s.token("operator", "cluster-admin"), text)
+	if got := strings.Count(body, `"action":"install"`); code != http.StatusOK || got != steps {
+		s.t.Errorf("POST /plan answers %d with %d installations, want %d: %s", code, got, steps, body)
+	}
+}
+
+// planAddress is the plane's HTTP API: eight ports after that of the API server.
+func (s *stage) planAddress() string {
+	host, port, err := net.SplitHostPort(strings.TrimPrefix(s.config.Host, "https://"))
+	s.must(err)
+	n, err := strconv.Atoi(port)
+	s.must(err)
+	return "https://" + net.JoinHostPort(host, strconv.Itoa(n+8)) + "/plan"
+}
+
+// token is that of a new account, bound to a role unless it is empty.
+func (s *stage) token(name, role string) string {
+	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: e2e.SystemNamespace, Name: name}}
+	s.apply(account)
+	if role != "" {
+		s.apply(&rbacv1.ClusterRoleBinding{
+			ObjectMeta: metav1.ObjectMeta{Name: "e2e-" + name},
+			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role},
+			Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: account.Namespace, Name: name}},
+		})
+	}
+	clients, err := kubernetes.NewForConfig(s.config)
+	s.must(err)
+	made, err := clients.CoreV1().ServiceAccounts(account.Namespace).CreateToken(s.limited(), name, &authenticationv1.TokenRequest{}, metav1.CreateOptions{})
+	s.must(err)
+	return made.Status.Token
+}
+
+func (s *stage) post(address, token string, body []byte) (int, string) {
+	s.t.Helper()
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(s.config.CAData)
+	asker := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, DisableKeepAlives: true}}
+	req, err := http.NewRequestWithContext(s.limited(), http.MethodPost, address, bytes.NewReader(body))
+	s.must(err)
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	res, err := asker.Do(req)
+	s.must(err)
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	s.must(err)
+	return res.StatusCode, string(text)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -29,17 +30,17 @@ import (
 
 const home = "kcm-system"
 
+// changes is how many changes are planned and made.
+var changes = flag.Int("changes", 2000, "how many changes are planned and made")
+
 func began() time.Time { return time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC) }
 
-// What a plan says is what happens: ten thousand changes of made-up fleets are planned, and made
+// What a plan says is what happens: changes of made-up fleets are planned, and made
 // where everybody acts in an order of chance, one service at a time. Each service has to go
 // through the same versions on each cluster.
 func TestPlanIsWhatHappens(t *testing.T) {
 	log.SetLogger(logr.Discard())
-	count := 10_000
-	if testing.Short() {
-		count = 500
-	}
+	count := *changes
 	const lanes = 2
 	steps := make(chan int, lanes)
 	for lane := range lanes {
