@@ -3,6 +3,7 @@ package direct_test
 import (
 	"bytes"
 	"context"
+	"flag"
 	"log/slog"
 	"maps"
 	"os"
@@ -24,6 +25,9 @@ import (
 )
 
 var shared kubetest.Shared
+
+// graphs is how many random graphs of services are installed and removed on a real API server.
+var graphs = flag.Int("graphs", 3, "how many random graphs of services are installed and removed")
 
 func TestMain(m *testing.M) { os.Exit(shared.Run(m)) }
 
@@ -51,6 +55,9 @@ func (l *testbed) Engine(testing.TB) engine.Engine {
 	found := remote.New(l.Kube, l.Server.Config, slog.New(slog.DiscardHandler))
 	return direct.New(clusters{found, l.Lab}, library{lab.Library{Lab: l.Lab}, l.archives}, time.Now)
 }
+
+// Graphs implements enginetest.GraphLab.
+func (l *testbed) Graphs() int { return *graphs }
 
 // clusters finds targets by their kubeconfigs, as the program does.
 type clusters struct {

@@ -76,7 +76,7 @@ func (e errand) act(ctx context.Context) time.Time {
 		e.operate(ctx, e.sweep())
 	case do == retry && e.clock().Sub(e.svc.inquired) >= inquiring:
 		e.svc.inquired = e.clock()
-		e.ask(e.svc.release)
+		e.ask(e.svc)
 	case e.set.owns(e.svc) && e.svc.input.Source.URL != e.svc.published && e.svc.asWanted():
 		e.operate(ctx, e.publish())
 	}
@@ -90,11 +90,14 @@ func (e errand) inquire() time.Time {
 	if !svc.touched || !e.set.owns(svc) || svc.release.stage != done || svc.release.frozen || svc.release.leaving {
 		return time.Time{}
 	}
+	if svc.busy || !svc.asWanted() {
+		return time.Time{} // what is about to be written is looked at anyway, and a question would break that off
+	}
 	if due := svc.inquired.Add(inquiring); e.clock().Before(due) {
 		return due
 	}
 	svc.touched, svc.inquired = false, e.clock()
-	e.ask(svc.release)
+	e.ask(svc)
 	return time.Time{}
 }
 
@@ -526,16 +529,22 @@ func words(problems []helm.Problem) string {
 	return first
 }
 
-// ask has Flux look at a release at once.
-func (s *site) ask(r *release) { s.request(r, "") }
+// ask has Flux look at a service's release as it was seen. Where that has changed since, a request
+// could break off what Flux does about it: then we look again whether there is anything to ask.
+func (s *site) ask(svc *service) {
+	r := svc.release
+	s.annotate(r, map[string]any{"metadata": map[string]any{
+		"resourceVersion": r.object.ResourceVersion, "annotations": s.request(""),
+	}}, func() { svc.touched = true })
+}
 
 // forgive has Flux try again at once what may have failed because the target was silent.
-func (s *site) forgive(r *release) { s.request(r, forgiving) }
+func (s *site) forgive(r *release) {
+	s.annotate(r, map[string]any{"metadata": map[string]any{"annotations": s.request(forgiving)}}, func() {})
+}
 
-func (s *site) request(r *release, why string) {
-	s.annotate(r, map[string]any{"metadata": map[string]any{"annotations": map[string]string{
-		askNote: s.clock().UTC().Format(time.RFC3339Nano) + why,
-	}}})
+func (s *site) request(why string) map[string]string {
+	return map[string]string{askNote: s.clock().UTC().Format(time.RFC3339Nano) + why}
 }
 
 // freeze has Flux leave a release as it is.
@@ -544,10 +553,11 @@ func (s *site) freeze(r *release) {
 	if r.stage == done {
 		change["metadata"] = map[string]any{"annotations": map[string]string{settledNote: r.wish}}
 	}
-	s.annotate(r, change)
+	s.annotate(r, change, func() {})
 }
 
-func (s *site) annotate(r *release, change map[string]any) {
+// annotate changes a HelmRelease beside the loop; stale is called if it is another one by now.
+func (s *site) annotate(r *release, change map[string]any, stale func()) {
 	run := s.engine.run
 	text, err := json.Marshal(change)
 	if run == nil || err != nil {
@@ -561,8 +571,11 @@ func (s *site) annotate(r *release, change map[string]any) {
 		err := s.engine.kube.Patch(ctx, object, client.RawPatch(types.MergePatchType, text))
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		if err == nil {
+		switch {
+		case err == nil:
 			s.keep(object)
+		case apierrors.IsConflict(err):
+			stale()
 		}
 	})
 }
