@@ -56,9 +56,9 @@ func (f *Objects) Set(who client.ObjectKey, objects []Object) {
 			delete(f.users, o)
 		}
 	}
-	f.of[who] = slices.DeleteFunc(f.of[who], func(o Object) bool { return !slices.Contains(objects, o) })
-	if len(f.of[who]) == 0 {
-		delete(f.of, who)
+	delete(f.of, who)
+	for _, o := range objects {
+		f.add(who, o)
 	}
 }
 
@@ -67,11 +67,15 @@ func (f *Objects) Set(who client.ObjectKey, objects []Object) {
 func (f *Objects) Add(who client.ObjectKey, o Object) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.add(who, o)
+}
+
+func (f *Objects) add(who client.ObjectKey, o Object) {
 	if f.users[o] == nil {
 		f.users[o] = map[client.ObjectKey]bool{}
 	}
-	if !f.users[o][who] {
-		f.users[o][who] = true
+	f.users[o][who] = true
+	if !slices.Contains(f.of[who], o) {
 		f.of[who] = append(f.of[who], o)
 	}
 	f.used[o.Kind] = true

@@ -41,7 +41,11 @@ func TestFollowers(t *testing.T) {
 	}{
 		{"all who follow it, and those who follow the whole kind", func() {}, who("a", "b", "c"), who("a", "c")},
 		{"who follows another one only hears of that", func() { f.Set(client.ObjectKey{Name: "a"}, []follow.Object{object("two")}) }, who("b", "c"), who("a", "c")},
+		{"who says it at once hears of it as well", func() {
+			f.Set(client.ObjectKey{Name: "d"}, []follow.Object{object("one"), object("one")})
+		}, who("b", "c", "d"), who("a", "c")},
 		{"who goes hears of nothing", func() {
+			f.Set(client.ObjectKey{Name: "d"}, nil)
 			f.Set(client.ObjectKey{Name: "c"}, nil)
 			f.Set(client.ObjectKey{Name: "b"}, nil)
 		}, nil, who("a")},
