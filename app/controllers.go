@@ -80,7 +80,7 @@ func (p *plane) controllers(ctx context.Context, mgr ctrl.Manager) error {
 		mgr.Add(p.watchPrograms(programs, kube, controlPlanes, machines)),
 
 		service.NewGated(kube, rollout.NewGate(kube, mgr.GetCache())).SetupWithManager(mgr),
-		multicluster.New(multicluster.Parts{Kube: kube, Events: mgr.GetEventRecorder("portico-state"), Clock: clock, System: install.SystemNamespace}).SetupWithManager(mgr),
+		multicluster.New(multicluster.Parts{Kube: kube, Live: mgr.GetAPIReader(), Events: mgr.GetEventRecorder("portico-state"), Clock: clock, System: install.SystemNamespace}).SetupWithManager(mgr),
 		rollout.New(mgr, clock, install.SystemNamespace).SetupWithManager(mgr),
 		smp.New(mgr, install.SystemNamespace, clock).SetupWithManager(mgr),
 		serviceset.New(mgr, p.adapter(engines)).SetupWithManager(mgr),

@@ -26,10 +26,13 @@ type onDemand struct {
 	asked   chan struct{}
 
 	mu sync.Mutex
-	// open says that sets are handed to the engine.
-	open bool
-	// trouble is why the program could not be started when it was tried last.
+	// open says that sets are handed to the engine, as long as there is no trouble; served that
+	// the program has all that it needs.
+	open, served bool
+	// trouble is why the program could not be started when it was tried last. One that was found
+	// running may meet it, too.
 	trouble error
+	// waiting are the sets that have asked before the program served.
 	waiting map[engine.Ref]bool
 }
 
@@ -66,11 +69,10 @@ func (d *onDemand) Apply(ctx context.Context, set engine.Set) (engine.Report, er
 // Remove implements engine.Engine. While the program is being started nothing is gone, which is
 // no error: fleet.ErrNotYet would mean that the target has no address.
 func (d *onDemand) Remove(ctx context.Context, what engine.Removal) (engine.Report, error) {
-	if d.isOpen() {
-		return d.Engine.Remove(ctx, what)
-	}
-	if ever, err := d.program.everServed(ctx); err != nil || !ever {
-		return engine.Report{Gone: err == nil}, err
+	if !d.isOpen() {
+		if ever, err := d.program.everServed(ctx); err != nil || !ever {
+			return engine.Report{Gone: err == nil}, err
+		}
 	}
 	switch err := d.ask(what.Ref); {
 	case errors.Is(err, fleet.ErrNotYet):
@@ -100,7 +102,7 @@ func (d *onDemand) Start(ctx context.Context) error {
 		return fmt.Errorf("looking for the program of the engine %s: %w", d.Name(), err)
 	}
 	if running {
-		d.admit()
+		d.adopt()
 	} else if !await(ctx, d.asked, nil) {
 		return nil
 	}
@@ -152,13 +154,18 @@ func await(ctx context.Context, asked <-chan struct{}, due <-chan time.Time) boo
 func (d *onDemand) ask(ref engine.Ref) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.open {
+	if d.served {
 		return nil
 	}
-	if err := d.program.missing(); err != nil {
-		return err
+	if !d.open {
+		if err := d.program.missing(); err != nil {
+			return err
+		}
 	}
 	d.waiting[ref] = true
+	if d.open && d.trouble == nil {
+		return nil
+	}
 	select {
 	case d.asked <- struct{}{}:
 	default:
@@ -175,11 +182,20 @@ func (d *onDemand) isOpen() bool {
 	return d.open
 }
 
+// adopt hands sets to the engine although it is not known yet whether the program, which runs, has
+// all that it needs.
+func (d *onDemand) adopt() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.open = true
+	d.ring()
+}
+
 // admit hands sets to the engine from now on, those that wait first.
 func (d *onDemand) admit() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.open, d.trouble = true, nil
+	d.open, d.served, d.trouble = true, true, nil
 	d.ring()
 	clear(d.waiting)
 }

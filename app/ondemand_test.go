@@ -185,6 +185,39 @@ func TestOnDemandAdopts(t *testing.T) {
 	program.goOn <- struct{}{}
 }
 
+// A program that is found running and cannot be had serve says why to the sets that were handed
+// over, and is tried again when one asks: nothing hangs in silence.
+func TestOnDemandAdoptsTrouble(t *testing.T) {
+	program := newScripted()
+	program.running = true
+	d := started(t, program)
+	<-program.began
+	if _, err := d.Apply(t.Context(), engine.Set{Ref: one}); err != nil {
+		t.Errorf("Apply = %v although the program runs", err)
+	}
+	trouble := fmt.Errorf("%w: its definitions were taken away", fleet.ErrInvalid)
+	program.trouble.Store(&trouble)
+	program.goOn <- struct{}{}
+	if ref := heard(t, d); ref != one {
+		t.Errorf("told of %v; want the set that was handed over", ref)
+	}
+	if _, err := d.Apply(t.Context(), engine.Set{Ref: one}); err == nil || !strings.Contains(err.Error(), "taken away") {
+		t.Errorf("Apply = %v; want what keeps the program from serving", err)
+	}
+	<-program.began
+	if report, err := d.Remove(t.Context(), engine.Removal{Ref: one}); err != nil || report.Gone {
+		t.Errorf("Remove = %+v, %v while the program does not serve; want it not gone", report, err)
+	}
+	program.trouble.Store(nil)
+	program.goOn <- struct{}{}
+	if ref := heard(t, d); ref != one {
+		t.Errorf("told of %v; want the set that waits", ref)
+	}
+	if _, err := d.Apply(t.Context(), engine.Set{Ref: one}); err != nil {
+		t.Errorf("Apply = %v although the program serves", err)
+	}
+}
+
 // The program does not know its own version, so it is told; it has to be that of its module.
 func TestAddonControllerVersion(t *testing.T) {
 	mod, err := os.ReadFile(filepath.Join("..", "engines", "sveltos", "go.mod"))

@@ -13,11 +13,13 @@ import (
 	"strings"
 	"time"
 
+	authenticationv1 "k8s.io/api/authentication/v1"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/certwatcher"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"portico.dev/portico/app/identity"
+	"portico.dev/portico/fleet"
 	"portico.dev/portico/kube/source/store"
 	"portico.dev/portico/oci"
 	"portico.dev/portico/server/planning"
@@ -35,6 +37,9 @@ func (p *plane) serveAPI(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := authenticationv1.AddToScheme(scheme); err != nil {
+		return err
+	}
 	authority, err := p.identities().Authority(p.env.Now())
 	if err != nil {
 		return err
@@ -42,17 +47,28 @@ func (p *plane) serveAPI(ctx context.Context) error {
 	planners := func(r *http.Request) (*planning.Planner, error) {
 		token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 		if !ok {
-			return nil, errors.New("send a token of the management API server: Authorization: Bearer TOKEN; kubectl create token makes one")
+			return nil, fmt.Errorf("%w: send a token of the management API server: Authorization: Bearer TOKEN; kubectl create token makes one", fleet.ErrInvalid)
 		}
 		asker := &rest.Config{Host: p.server(), BearerToken: token, TLSClientConfig: rest.TLSClientConfig{CAData: authority.CertificatePEM()}, QPS: -1}
 		kube, err := client.New(asker, client.Options{Scheme: scheme})
 		if err != nil {
 			return nil, err
 		}
+		if err := known(r.Context(), kube); err != nil {
+			return nil, err
+		}
 		return p.env.planner(kube, p.cfg.State.Engine), nil
 	}
 	address := net.JoinHostPort(p.cfg.Host(), strconv.Itoa(p.cfg.Ports().HTTP))
 	return p.serveTLS(ctx, identity.HTTP, address, planning.Handler(planners))
+}
+
+// known asks the API server who the client speaks for: it takes no token that it does not know.
+func known(ctx context.Context, kube client.Client) error {
+	if err := kube.Create(ctx, &authenticationv1.SelfSubjectReview{}); err != nil {
+		return fmt.Errorf("asking the management API server whose token this is: %w", err)
+	}
+	return nil
 }
 
 // serveTLS serves under the certificate of a program, for as long as the plane lives.
@@ -94,9 +110,12 @@ func listen(address, what string) (net.Listener, error) {
 	return l, nil
 }
 
+// mostReading is how long a request may take to come in, with all that it holds.
+const mostReading = time.Minute
+
 // serveHTTP serves until ctx ends.
 func (p *plane) serveHTTP(ctx context.Context, l net.Listener, h http.Handler) {
-	s := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
+	s := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: mostReading, IdleTimeout: 2 * time.Minute}
 	p.run(ctx, func(ctx context.Context) error {
 		defer context.AfterFunc(ctx, func() { s.Close() })()
 		if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -22,6 +23,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/apimachinery/pkg/watch"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
@@ -50,6 +52,8 @@ type world struct {
 	// Lost is how often the API server does not answer after it did once; -1 is from the
 	// first list on, and for ever.
 	Lost int `json:"lost"`
+	// Forbidden are the kinds that the user may not list everywhere.
+	Forbidden []string `json:"forbidden"`
 	// Plane is what the management plane says, Files are in the user's folder.
 	Plane toldPlane         `json:"plane"`
 	Files map[string]string `json:"files"`
@@ -186,6 +190,9 @@ func (w *world) management() client.WithWatch {
 			if err := answers(); err != nil {
 				return err
 			}
+			if kind := kindOf(list, scheme); (&client.ListOptions{}).ApplyOptions(opts).Namespace == "" && slices.Contains(w.Forbidden, kind) {
+				return apierrors.NewForbidden(schema.GroupResource{Resource: kind}, "", errors.New("not yours"))
+			}
 			return kube.List(ctx, list, opts...)
 		}, Patch: func(ctx context.Context, kube client.WithWatch, o client.Object, patch client.Patch, opts ...client.PatchOption) error {
 			if err := kube.Patch(ctx, o, patch, opts...); err != nil {
@@ -194,6 +201,13 @@ func (w *world) management() client.WithWatch {
 			o.SetGeneration(o.GetGeneration() + 1) // as a real API server does when a spec changes
 			return kube.Update(ctx, o)
 		}}).Build()
+}
+
+// kindOf is what a list is of.
+func kindOf(list client.ObjectList, scheme *k8sruntime.Scheme) string {
+	gvk, err := apiutil.GVKForObject(list, scheme)
+	must(err)
+	return strings.TrimSuffix(gvk.Kind, "List")
 }
 
 // happen makes the later objects so, one after the other.

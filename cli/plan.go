@@ -54,6 +54,9 @@ whether a service will fail. The exit status is 0 when the plan could be made, a
 		if err != nil {
 			return err
 		}
+		for _, unseen := range p.Unseen {
+			fmt.Fprintf(s.Streams.Err, "Not seen: %s.\n", unseen)
+		}
 		return s.showPlan(p, *out)
 	}
 	return c
@@ -157,7 +160,7 @@ func clusterNames(p plan.Plan) []string {
 
 func clusterName(c plan.Cluster) string {
 	if c.Name == "" {
-		return "management"
+		return management
 	}
 	return c.Namespace + "/" + c.Name
 }

@@ -15,12 +15,14 @@ import (
 	"github.com/spf13/cobra"
 	appsv1 "k8s.io/api/apps/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
 	kcm "portico.dev/portico/api/kcm/v1beta1"
 	statev1 "portico.dev/portico/api/state/v1alpha1"
+	"portico.dev/portico/state/revision"
 )
 
 // serviceOwner is an object whose spec wants services.
@@ -98,14 +100,17 @@ type serviceRevision struct {
 
 // revisions are the recorded wishes of an owner, the newest first.
 func (c *connection) revisions(ctx context.Context, of serviceOwner) ([]serviceRevision, error) {
-	namespace := cmp.Or(of.GetNamespace(), kcm.DefaultSystemNamespace)
-	var found appsv1.ControllerRevisionList
-	err := c.kube.List(ctx, &found, client.InNamespace(namespace), client.MatchingLabels{statev1.OwnerKindLabel: of.kind, statev1.OwnerLabel: of.GetName()})
+	found, err := revision.NewStore(c.kube).List(ctx, revision.Owner{
+		Kind: statev1.SubjectKind(of.kind), Namespace: cmp.Or(of.GetNamespace(), kcm.DefaultSystemNamespace), Name: of.GetName(),
+	})
 	if err != nil {
 		return nil, told("listing the revisions of "+of.String(), err)
 	}
 	var out []serviceRevision
-	for _, r := range found.Items {
+	for _, r := range found {
+		if !of.has(&r) {
+			continue
+		}
 		digest := strings.TrimPrefix(r.Name, r.Name[:strings.LastIndex(r.Name, "-")+1])
 		v := serviceRevision{Revision: r.Revision, Digest: digest, Recorded: r.CreationTimestamp.Time}
 		if err := json.Unmarshal(r.Data.Raw, &v.Spec); err != nil {
@@ -113,11 +118,17 @@ func (c *connection) revisions(ctx context.Context, of serviceOwner) ([]serviceR
 		}
 		out = append(out, v)
 	}
-	slices.SortFunc(out, func(a, b serviceRevision) int { return cmp.Compare(b.Revision, a.Revision) })
 	if len(out) > 0 {
 		out[0].Current = true
 	}
 	return out, nil
+}
+
+// has says whether a revision is the owner's: labels are too short for long names, and those of two
+// owners may be the same. A revision that names no owner, as after a restore, goes by its labels.
+func (o serviceOwner) has(r *appsv1.ControllerRevision) bool {
+	other := func(ref metav1.OwnerReference) bool { return ref.Kind != o.kind || ref.Name != o.GetName() }
+	return len(r.OwnerReferences) == 0 || !slices.ContainsFunc(r.OwnerReferences, other)
 }
 
 func serviceHistoryCommand(s *session) *cobra.Command {

@@ -31,7 +31,7 @@ func pausings() []pausing {
 
 func servicePauseCommand(s *session, v pausing) *cobra.Command {
 	var from string
-	c := &cobra.Command{Use: v.name + " CLUSTER", Short: v.short, Long: v.long, Args: cobra.ExactArgs(1)}
+	c := &cobra.Command{Use: v.name + " CLUSTER", Short: v.short, Long: v.long + "\n\nCLUSTER is a cluster's name, or " + management + " for the management cluster.", Args: cobra.ExactArgs(1)}
 	at := s.scopeFlag(c)
 	c.Flags().StringVar(&from, "from", "", "only the services of this MultiClusterService (mcs/NAME, nmcs/NAME) or of the cluster itself (cluster)")
 	c.ValidArgsFunction = first(s.completeClusters(at))
@@ -40,15 +40,17 @@ func servicePauseCommand(s *session, v pausing) *cobra.Command {
 		if err != nil {
 			return err
 		}
+		target := pauseTarget{at.namespace, args[0], from}
+		if target.name == management {
+			target.namespace = kcm.DefaultSystemNamespace
+		}
 		var found kcm.ServiceSetList
-		if err := conn.kube.List(c.Context(), &found, client.InNamespace(at.namespace)); err != nil {
+		if err := conn.kube.List(c.Context(), &found, client.InNamespace(target.namespace)); err != nil {
 			return told("listing ServiceSets", err)
 		}
-		sets := slices.DeleteFunc(found.Items, func(set kcm.ServiceSet) bool {
-			return set.Spec.Cluster != args[0] || from != "" && from != originOf(set)
-		})
+		sets := slices.DeleteFunc(found.Items, func(set kcm.ServiceSet) bool { return !target.has(set) })
 		if len(sets) == 0 {
-			return fmt.Errorf("cluster %s/%s has no services%s\n  see what there is: portico service list -n %s", at.namespace, args[0], ofOrigin(from), at.namespace)
+			return fmt.Errorf("%s has no services%s\n  see what there is: portico service list -n %s", target, ofOrigin(from), target.namespace)
 		}
 		for i := range sets {
 			if err := s.pause(c, conn, &sets[i], v); err != nil {
@@ -58,6 +60,28 @@ func servicePauseCommand(s *session, v pausing) *cobra.Command {
 		return nil
 	}
 	return c
+}
+
+// management is how the management cluster is called on the command line, and in plans.
+const management = "management"
+
+// pauseTarget is whose services are paused: those on a cluster, and of one origin if that is set.
+type pauseTarget struct{ namespace, name, from string }
+
+func (t pauseTarget) has(set kcm.ServiceSet) bool {
+	on := set.Spec.Cluster == t.name
+	if t.name == management {
+		on = set.Spec.Provider.SelfManagement
+	}
+	return on && (t.from == "" || t.from == originOf(set))
+}
+
+// String names the cluster for people.
+func (t pauseTarget) String() string {
+	if t.name == management {
+		return "the management cluster"
+	}
+	return "cluster " + t.namespace + "/" + t.name
 }
 
 func (s *session) pause(c *cobra.Command, conn *connection, set *kcm.ServiceSet, v pausing) error {

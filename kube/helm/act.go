@@ -38,6 +38,7 @@ func (r *Releases) tools(ctx context.Context, k key, records []record) (*tools, 
 	t := &tools{session: r.cluster.session(ctx), notes: notes}
 	t.version = func() (common.KubeVersion, error) { return r.cluster.version(t.session, r.config.Clock()) }
 	t.store = &store{Driver: secrets, read: len(records) == 0}
+	t.store.stood = stood(records)
 	t.client = newClient(t.session, k.namespace)
 	t.client.SetLogger(r.config.Log.Handler())
 	t.config = action.NewConfiguration(action.ConfigurationSetLogger(r.config.Log.Handler()))

@@ -217,6 +217,8 @@ func TestReleases(t *testing.T) {
 		{"Namespace", testNamespace},
 		{"Labels", testLabels},
 		{"AnotherWriter", testAnotherWriter},
+		{"UpgradeByHand", testUpgradeByHand},
+		{"RecordsWithoutRevision", testRecordsWithoutRevision},
 		{"Cancelled", testCancelled},
 		{"Remove", testRemove},
 		{"RemoveWithoutKinds", testRemoveWithoutKinds},

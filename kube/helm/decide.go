@@ -1,6 +1,7 @@
 package helm
 
 import (
+	"slices"
 	"time"
 
 	"helm.sh/helm/v4/pkg/release/common"
@@ -79,6 +80,16 @@ func again(before []record, redo []int) plan {
 		}
 	}
 	return plan{do: install, redo: redo}
+}
+
+// stood is the last revision that stood; 0 if none did.
+func stood(records []record) int {
+	for _, r := range slices.Backward(records) {
+		if r.status == common.StatusDeployed || r.status == common.StatusSuperseded {
+			return r.revision
+		}
+	}
+	return 0
 }
 
 func cutPending(records []record) (before []record, redo []int) {

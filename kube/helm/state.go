@@ -73,7 +73,7 @@ func stateOf(r *release.Release) State {
 	s := State{
 		Status:   statusOf(r.Info.Status),
 		Revision: r.Version,
-		Digest:   r.Labels[DigestLabel],
+		Digest:   digestSaid(r.Labels, r.Version),
 		Message:  r.Info.Description,
 		Since:    r.Info.LastDeployed,
 	}
@@ -114,7 +114,7 @@ func recordsOf(secrets []metav1.PartialObjectMetadata) []record {
 		records = append(records, record{
 			revision: revision,
 			status:   common.Status(s.Labels["status"]),
-			digest:   s.Labels[DigestLabel],
+			digest:   digestSaid(s.Labels, revision),
 			begun:    latest(s.CreationTimestamp.Time, s.Labels["createdAt"], s.Labels["modifiedAt"]),
 			labels:   s.Labels,
 			at:       version{s.UID, s.ResourceVersion},
@@ -122,6 +122,15 @@ func recordsOf(secrets []metav1.PartialObjectMetadata) []record {
 	}
 	slices.SortFunc(records, func(a, b record) int { return cmp.Compare(a.revision, b.revision) })
 	return records
+}
+
+// digestSaid is the digest on the record of a revision; empty if Helm has carried it over from a
+// revision of ours to one of somebody else.
+func digestSaid(labels map[string]string, revision int) string {
+	if of, ok := labels[RevisionLabel]; ok && of != strconv.Itoa(revision) {
+		return ""
+	}
+	return labels[DigestLabel]
 }
 
 // takenBy is who has the release, empty unless it is somebody else. Of one that was removed,

@@ -3,7 +3,9 @@ package helm
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"strconv"
 
 	ri "helm.sh/helm/v4/pkg/release"
 	release "helm.sh/helm/v4/pkg/release/v1"
@@ -30,6 +32,8 @@ type store struct {
 	before func(next *release.Release) error
 	// failed is the first failure of before. Helm only logs it when an install ends.
 	failed error
+	// stood is the last revision that stood before the action: what a rollback goes back to.
+	stood int
 	// top is the highest revision that was seen or made.
 	top int
 	// manifests says that a chart was seen which was made of manifests.
@@ -51,6 +55,18 @@ func (s *store) ask(next *release.Release) error {
 		s.failed = err
 	}
 	return err
+}
+
+// vouch notes on a new record of ours for which revision its digest was written. Helm makes the
+// labels of a rollback of those of the revision that it goes back to: where that one is somebody
+// else's, the digest goes on being that of another revision.
+func (s *store) vouch(next *release.Release) {
+	of, carried := next.Labels[RevisionLabel]
+	if next.Labels[DigestLabel] == "" || carried && of != strconv.Itoa(s.stood) {
+		return
+	}
+	next.Labels = maps.Clone(next.Labels) // a rollback shares them with the other revision
+	next.Labels[RevisionLabel] = strconv.Itoa(next.Version)
 }
 
 // Update implements driver.Updator.
@@ -119,6 +135,7 @@ func (s *store) Create(key string, rel ri.Releaser) error {
 		return fmt.Errorf("recording a release: expected a release of version 1, got %T", rel)
 	}
 	s.top = max(s.top, next.Version)
+	s.vouch(next)
 	if err := s.ask(next); err != nil {
 		return err
 	}

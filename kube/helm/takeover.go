@@ -59,7 +59,7 @@ func (r *Releases) takeOver(ctx context.Context, want Wanted, from Owner, record
 			return nil, fmt.Errorf("taking it over from %s=%s: %w", from.Label, from.Value, err)
 		}
 		taken[i].labels = with(rec.labels, labels)
-		taken[i].digest = taken[i].labels[DigestLabel]
+		taken[i].digest = digestSaid(taken[i].labels, rec.revision)
 	}
 	return taken, nil
 }

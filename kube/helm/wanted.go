@@ -12,6 +12,11 @@ import (
 // DigestLabel is the label of a release's record that holds the digest of what was wanted.
 const DigestLabel = "portico.dev/digest"
 
+// RevisionLabel is the label of a record that says which revision the digest was written for. Helm
+// carries labels over to the next revision, also when somebody else makes that one: what is said of
+// another revision counts no more. Records without it were made before there was one.
+const RevisionLabel = "portico.dev/revision"
+
 // Wanted is a release as it shall be.
 type Wanted struct {
 	Namespace, Name string
@@ -175,6 +180,10 @@ func (w Wanted) recordLabels(before map[string]string) map[string]string {
 	labels := map[string]string{}
 	for _, name := range slices.Sorted(maps.Keys(before)) {
 		labels[name] = "null"
+	}
+	if before != nil {
+		// What is made again may stand on another revision than the last, with these on it.
+		labels[WholeLabel], labels[RevisionLabel] = "null", "null"
 	}
 	maps.Copy(labels, w.labels())
 	labels[DigestLabel] = w.Digest()

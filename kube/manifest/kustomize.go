@@ -1,9 +1,10 @@
 package manifest
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"path"
-	"sync"
 
 	"sigs.k8s.io/kustomize/api/krusty"
 	"sigs.k8s.io/kustomize/api/types"
@@ -27,20 +28,32 @@ type KustomizeOptions struct {
 	Expand func(built []byte) ([]byte, error)
 }
 
-// building is held while Kustomize works: it keeps the schemas of all kinds in package
+// building has a place for one while Kustomize works: it keeps the schemas of all kinds in package
 // variables, and a Kustomization may bring its own.
-var building sync.Mutex
+var building = make(chan struct{}, 1)
 
-// Kustomize builds the Kustomization in the folder path. Nothing outside of files is read:
-// remote bases, plugins and charts are refused. The error is a fleet.ErrInvalid and names the
-// file.
+// Kustomize is KustomizeWithin for those who wait as long as it takes.
 func Kustomize(files map[string]string, path string, o KustomizeOptions) ([]byte, error) {
-	s := survey{files: cleaned(files), seen: map[string]bool{}}
+	return KustomizeWithin(context.Background(), files, path, o)
+}
+
+// KustomizeWithin builds the Kustomization in the folder path. Nothing outside of files is read:
+// remote bases, plugins and charts are refused, and what reads more than 5,000 files or 8 MiB. The
+// error is a fleet.ErrInvalid and names the file.
+//
+// One Kustomization is built at a time in the whole program. The wait for that ends with ctx, and
+// the error is then the context's; what has begun is built to its end. So callers do well to keep
+// what was built: the same files and options give the same bytes.
+func KustomizeWithin(ctx context.Context, files map[string]string, path string, o KustomizeOptions) ([]byte, error) {
+	s := survey{files: cleaned(files), seen: map[string]extent{}}
 	root := clean(path)
 	if err := s.folder(root); err != nil {
 		return nil, fmt.Errorf("building the Kustomization %q: %w: %w", root, fleet.ErrInvalid, err)
 	}
-	built, err := build(s.files, root, o.Namespace)
+	built, err := build(ctx, s.files, root, o.Namespace)
+	if err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		return nil, fmt.Errorf("building the Kustomization %q: %w", root, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("building the Kustomization %q: %w: %w", root, fleet.ErrInvalid, err)
 	}
@@ -71,7 +84,7 @@ const (
 	outer = "/around"
 )
 
-func build(files map[string]string, root, namespace string) ([]byte, error) {
+func build(ctx context.Context, files map[string]string, root, namespace string) ([]byte, error) {
 	fs := filesys.MakeFsInMemory()
 	for name, text := range files {
 		if err := fs.WriteFile(path.Join(inner, name), []byte(text)); err != nil {
@@ -80,7 +93,7 @@ func build(files map[string]string, root, namespace string) ([]byte, error) {
 	}
 	at := path.Join(inner, root)
 	if namespace == "" {
-		return run(fs, at)
+		return run(ctx, fs, at)
 	}
 	around, err := yaml.Marshal(map[string]any{"namespace": namespace, "resources": []string{".." + at}})
 	if err != nil {
@@ -89,16 +102,23 @@ func build(files map[string]string, root, namespace string) ([]byte, error) {
 	if err := fs.WriteFile(outer+"/kustomization.yaml", around); err != nil {
 		return nil, err
 	}
-	return run(fs, outer)
+	return run(ctx, fs, outer)
 }
 
-func run(fs filesys.FileSystem, at string) (built []byte, err error) {
+func run(ctx context.Context, fs filesys.FileSystem, at string) (built []byte, err error) {
 	options := krusty.MakeDefaultOptions()
 	// There is nothing to be read but the source's own files.
 	options.LoadRestrictions = types.LoadRestrictionsNone
 	options.PluginConfig = types.DisabledPluginConfig()
-	building.Lock()
-	defer building.Unlock()
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	select {
+	case building <- struct{}{}:
+		defer func() { <-building }()
+	case <-ctx.Done():
+		return nil, fmt.Errorf("waiting until another one is built: %w", ctx.Err())
+	}
 	defer survive(&err)
 	made, err := krusty.MakeKustomizer(options).Run(fs, at)
 	if err != nil {

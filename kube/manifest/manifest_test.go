@@ -4,9 +4,12 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
+	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/tools/txtar"
@@ -334,6 +337,56 @@ func FuzzPlain(f *testing.F) {
 			t.Errorf("%q: what was settled does not stay so: %v\n%s\n%s", text, err, got, again)
 		}
 	})
+}
+
+// Many who build at once do not hold up somebody whose time is over.
+func TestKustomizeWithin(t *testing.T) {
+	files := filesOf("-- kustomization.yaml --\nresources: [a.yaml]\n-- a.yaml --\n" + configMap + "a}\n")
+	building <- struct{}{}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	_, err := KustomizeWithin(ctx, files, "", KustomizeOptions{})
+	<-building
+	if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, fleet.ErrInvalid) {
+		t.Errorf("the error is %v; want that the time is over, which is not the files' fault", err)
+	}
+	if _, err := KustomizeWithin(t.Context(), files, "", KustomizeOptions{}); err != nil {
+		t.Errorf("once nobody builds: %v", err)
+	}
+}
+
+func TestKustomizeExtent(t *testing.T) {
+	// Each layer uses the one below it twice.
+	doubling := map[string]string{"l0/kustomization.yaml": "resources: [a.yaml]\n", "l0/a.yaml": configMap + "a}\n"}
+	for i := range 14 {
+		for _, side := range []string{"b", "c"} {
+			doubling[fmt.Sprintf("l%d/%s/kustomization.yaml", i+1, side)] = fmt.Sprintf("namePrefix: %s\nresources: [../../l%d]\n", side, i)
+		}
+		doubling[fmt.Sprintf("l%d/kustomization.yaml", i+1)] = "resources: [b, c]\n"
+	}
+	beside := map[string]string{"kustomization.yaml": "resources: [a.yaml]\n", "a.yaml": configMap + "a}\n", "film.mp4": strings.Repeat("x", mostBytes)}
+	for i := range mostFiles {
+		beside[fmt.Sprintf("docs/%d.md", i)] = ""
+	}
+	large := map[string]string{"kustomization.yaml": "configMapGenerator: [{name: a, files: [a=film.mp4]}]\n", "film.mp4": beside["film.mp4"]}
+	for _, c := range []struct {
+		name, why string
+		files     map[string]string
+		path      string
+		refused   bool
+	}{
+		{"Beside", "what the Kustomization does not read does not count", beside, "", false},
+		{"Large", "what it reads does", large, "", true},
+		{"Few", "a base that is used a few times", doubling, "l3", false},
+		{"Doubling", "a base that is used many thousand times, in a few files", doubling, "l14", true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := Kustomize(c.files, c.path, KustomizeOptions{})
+			if refused := errors.Is(err, fleet.ErrInvalid) && strings.Contains(err.Error(), "are possible"); refused != c.refused || err != nil && !refused {
+				t.Errorf("%s: %v", c.why, err)
+			}
+		})
+	}
 }
 
 func FuzzKustomize(f *testing.F) {

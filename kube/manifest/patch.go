@@ -89,8 +89,8 @@ func (m *Matcher) matches(kind schema.GroupVersionKind, namespace, name string) 
 // namespace. A target that chooses nothing is none of its business; a patch without a target
 // has to find its object. The error is a fleet.ErrInvalid and counts the patches from 1.
 func Apply(patches []Patch, manifests []byte, namespace string) (patched []byte, err error) {
-	building.Lock()
-	defer building.Unlock()
+	building <- struct{}{}
+	defer func() { <-building }()
 	defer survive(&err)
 	// A Kustomization may have left its own schemas behind.
 	if err := openapi.SetSchema(nil, nil, true); err != nil {

@@ -16,15 +16,49 @@ import (
 // run git, or ask a web server, for whatever looks like an address.
 type survey struct {
 	files map[string]string
-	seen  map[string]bool
+	// seen is what the Kustomizations have to read that were gone through.
+	seen map[string]extent
+}
+
+// What one Kustomization may read, with all that it is made of. A base counts as often as it is
+// used: Kustomize builds it as often, while all others wait.
+const (
+	mostFiles = 5_000
+	mostBytes = 8 << 20
+)
+
+// extent is how much there is to be read.
+type extent struct{ files, bytes int }
+
+func (e extent) and(other extent) extent { return extent{e.files + other.files, e.bytes + other.bytes} }
+
+// extentAt is that of a file, or of the Kustomization in a folder.
+func (s survey) extentAt(at string) extent {
+	if text, isFile := s.files[at]; isFile {
+		return extent{1, len(text)}
+	}
+	return s.seen[at]
+}
+
+// extent is that of a Kustomization; those that it refers to were gone through.
+func (s survey) extent(dir, file string, refs []reference) extent {
+	out := s.extentAt(file)
+	counted := map[string]bool{}
+	for _, r := range refs {
+		if at := path.Join(dir, r.to); r.to != "" && !counted[at] {
+			counted[at] = true
+			out = out.and(s.extentAt(at))
+		}
+	}
+	return out
 }
 
 // folder looks at the Kustomization in a folder, and at those that it refers to.
 func (s survey) folder(dir string) error {
-	if s.seen[dir] {
+	if _, seen := s.seen[dir]; seen {
 		return nil
 	}
-	s.seen[dir] = true
+	s.seen[dir] = extent{}
 	file, ok := s.kustomization(dir)
 	if !ok {
 		return fmt.Errorf("the folder %q has no %s", dir, konfig.DefaultKustomizationFileName())
@@ -36,7 +70,8 @@ func (s survey) folder(dir string) error {
 	if len(k.HelmCharts) > 0 || len(k.HelmChartInflationGenerator) > 0 {
 		return fmt.Errorf("file %s: charts are not rendered by Kustomize here: deploy them as Helm services", file)
 	}
-	for _, r := range slices.Concat(parts(k), leaves(k)) {
+	all := slices.Concat(parts(k), leaves(k))
+	for _, r := range all {
 		if remote(r.to) {
 			return fmt.Errorf("file %s: %s refers to %s, and nothing is fetched: copy it into the source", file, r.field, r.to)
 		}
@@ -46,6 +81,12 @@ func (s survey) folder(dir string) error {
 			return fmt.Errorf("file %s: %s: %w", file, r.field, err)
 		}
 	}
+	reads := s.extent(dir, file, all)
+	if reads.files > mostFiles || reads.bytes > mostBytes {
+		return fmt.Errorf("file %s: it reads %d files with %d bytes, counting a base as often as it is used, and at most %d files with %d bytes are possible: split it into several services",
+			file, reads.files, reads.bytes, mostFiles, mostBytes)
+	}
+	s.seen[dir] = reads
 	return nil
 }
 

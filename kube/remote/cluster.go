@@ -3,6 +3,7 @@ package remote
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -120,7 +121,7 @@ func follow(ctx context.Context, kind metadata.ResourceInterface, changed func()
 			wait = first
 			changed()
 			drain(ctx, w, changed)
-		case ctx.Err() == nil && !answered(err):
+		case ctx.Err() == nil && (!answered(err) || refused(err)):
 			lost(err)
 		}
 		select {
@@ -135,6 +136,20 @@ func follow(ctx context.Context, kind metadata.ResourceInterface, changed func()
 func answered(err error) bool {
 	var status apierrors.APIStatus
 	return errors.As(err, &status)
+}
+
+// refused says that the cluster does not accept our credentials: it answers, but not to us.
+func refused(err error) bool { return apierrors.IsUnauthorized(err) || errors.Is(err, errMayNotList) }
+
+// errMayNotList says that our credentials do not even let us see what there is.
+var errMayNotList = errors.New("the credentials do not allow to list")
+
+// listing is the error of a list.
+func listing(err error) error {
+	if apierrors.IsForbidden(err) {
+		return fmt.Errorf("%w: %w", errMayNotList, err)
+	}
+	return err
 }
 
 func drain(ctx context.Context, w watch.Interface, changed func()) {

@@ -29,22 +29,30 @@ type Ref struct {
 // adopted cluster's SveltosCluster goes before Cluster API's convention: the user's own Secret
 // may well bear the name that the convention gives.
 func KubeconfigRef(ctx context.Context, kube client.Reader, cluster types.NamespacedName) (Ref, error) {
-	ref := Ref{types.NamespacedName{Namespace: cluster.Namespace, Name: cluster.Name + "-kubeconfig"}, "value"}
 	obj := &unstructured.Unstructured{}
 	obj.SetGroupVersionKind(schema.GroupVersionKind{Group: "lib.projectsveltos.io", Version: "v1beta1", Kind: "SveltosCluster"})
 	err := kube.Get(ctx, cluster, obj)
 	if apierrors.IsNotFound(err) || meta.IsNoMatchError(err) {
-		return ref, nil
+		return RefOf(cluster, nil), nil
 	}
 	if err != nil {
 		return Ref{}, fmt.Errorf("reading SveltosCluster %s: %w", cluster, err)
+	}
+	return RefOf(cluster, obj), nil
+}
+
+// RefOf says the same from the cluster's SveltosCluster; nil if there is none.
+func RefOf(cluster types.NamespacedName, obj *unstructured.Unstructured) Ref {
+	ref := Ref{types.NamespacedName{Namespace: cluster.Namespace, Name: cluster.Name + "-kubeconfig"}, "value"}
+	if obj == nil {
+		return ref
 	}
 	ref.Secret.Name = cluster.Name + sveltos.KubeconfigSecretSuffix
 	if said, _, _ := unstructured.NestedString(obj.Object, "spec", "kubeconfigName"); said != "" {
 		ref.Secret.Name = said
 	}
 	ref.Key, _, _ = unstructured.NestedString(obj.Object, "spec", "kubeconfigKeyName")
-	return ref, nil
+	return ref
 }
 
 // Kubeconfig reads the kubeconfig of the cluster of that namespace and name, from where

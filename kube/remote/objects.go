@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -76,7 +77,7 @@ func setOf(kinds []schema.GroupVersionKind) map[schema.GroupVersionKind]bool {
 
 // WatchObjects calls changed for each object of a Helm release that is of one of the kinds and
 // has changed, or may have: for each that there is when it begins, too. It calls lost whenever
-// the cluster does not answer, until ctx ends. Only metadata travels, and of an object only its
+// the cluster does not answer, or not to us, until ctx ends. Only metadata travels, and of an object only its
 // name, its release and a number are kept. A broken watch is opened again with back-off, and so
 // is one of a kind that the cluster does not know yet.
 //
@@ -145,7 +146,7 @@ func keepOpen(ctx context.Context, once func(context.Context) (began bool, err e
 		switch {
 		case began:
 			wait = first
-		case err != nil && ctx.Err() == nil && !answered(err) && !errors.Is(err, fleet.ErrNotYet):
+		case err != nil && ctx.Err() == nil && !errors.Is(err, fleet.ErrNotYet) && (!answered(err) || refused(err)):
 			lost(err)
 		}
 		select {
@@ -172,6 +173,9 @@ func (w *objectWatch) once(ctx context.Context) (began bool, err error) {
 			w.replace(nil)
 		}
 		if err != nil {
+			if w.kind.Group == appsv1.GroupName {
+				err = listing(err) // what everybody may list who installs anything; of other kinds it says nothing of the rest
+			}
 			return false, err
 		}
 		w.replace(list.Items)

@@ -49,7 +49,7 @@ func (w *sourceWatch) once(ctx context.Context) (began bool, err error) {
 	if w.from == "" {
 		list, err := w.objects.List(ctx, metav1.ListOptions{FieldSelector: w.but, Limit: 1})
 		if err != nil {
-			return false, err
+			return false, listing(err)
 		}
 		w.from = list.ResourceVersion
 		w.changed(helm.Object{})

@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"slices"
 	"strconv"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -36,6 +37,9 @@ type Client struct {
 	indexes map[index]client.IndexerFunc
 	version uint64
 	journal []Write
+	// namespaces are those in which is listed what may not be listed everywhere.
+	namespaces []string
+	unseen     []string
 }
 
 // index is a field by which objects of a kind are found.
@@ -53,6 +57,8 @@ type Config struct {
 	Mapper meta.RESTMapper
 	// Through are kinds that are never held; they cannot be written.
 	Through []client.Object
+	// Namespaces are where a kind is listed that the reader may not list everywhere.
+	Namespaces []string
 	// Clock dates what is made and deleted.
 	Clock fleet.Clock
 }
@@ -84,7 +90,7 @@ func New(c Config) (*Client, error) {
 	out := &Client{
 		base: c.Base, scheme: c.Scheme, mapper: c.Mapper, clock: c.Clock,
 		through: map[schema.GroupKind]bool{}, objects: map[schema.GroupKind]map[types.NamespacedName]client.Object{},
-		indexes: map[index]client.IndexerFunc{},
+		indexes: map[index]client.IndexerFunc{}, namespaces: c.Namespaces,
 	}
 	for _, o := range c.Through {
 		gvk, err := apiutil.GVKForObject(o, c.Scheme)
@@ -95,6 +101,9 @@ func New(c Config) (*Client, error) {
 	}
 	return out, nil
 }
+
+// Unseen says what the reader may not see, in sentences: the copy is without it.
+func (c *Client) Unseen() []string { return slices.Clone(c.unseen) }
 
 // Journal are the writes since the last call, in their order.
 func (c *Client) Journal() []Write {
@@ -139,6 +148,29 @@ func (c *Client) held(ctx context.Context, gvk schema.GroupVersionKind) (map[typ
 }
 
 func (c *Client) copyKind(ctx context.Context, gvk schema.GroupVersionKind, into map[types.NamespacedName]client.Object) error {
+	err := c.copyList(ctx, gvk, into)
+	if !apierrors.IsForbidden(err) {
+		return err
+	}
+	var seen []string
+	for _, namespace := range c.namespaces {
+		err := c.copyList(ctx, gvk, into, client.InNamespace(namespace))
+		switch {
+		case err == nil:
+			seen = append(seen, namespace)
+		case !apierrors.IsForbidden(err):
+			return err
+		}
+	}
+	note := fmt.Sprintf("you may not list every %s: none is seen", gvk.Kind)
+	if len(seen) > 0 {
+		note = fmt.Sprintf("you may not list every %s: those in %s are seen", gvk.Kind, strings.Join(seen, ", "))
+	}
+	c.unseen = append(c.unseen, note)
+	return nil
+}
+
+func (c *Client) copyList(ctx context.Context, gvk schema.GroupVersionKind, into map[types.NamespacedName]client.Object, opts ...client.ListOption) error {
 	made, err := c.scheme.New(gvk.GroupVersion().WithKind(gvk.Kind + "List"))
 	if err != nil {
 		return err
@@ -147,7 +179,7 @@ func (c *Client) copyKind(ctx context.Context, gvk schema.GroupVersionKind, into
 	if !ok {
 		return fmt.Errorf("copying every %s: %T is no list", gvk.Kind, made)
 	}
-	err = c.base.List(ctx, list)
+	err = c.base.List(ctx, list, opts...)
 	if meta.IsNoMatchError(err) {
 		return nil // a server that does not know the kind has none of it
 	}

@@ -2,6 +2,7 @@ package shadow_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -10,8 +11,10 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	kcm "portico.dev/portico/api/kcm/v1beta1"
 	"portico.dev/portico/kube/control"
@@ -190,5 +193,40 @@ func TestOwnedAndGenerations(t *testing.T) {
 	}
 	if err := c.Get(ctx, client.ObjectKeyFromObject(owned), owned); !apierrors.IsNotFound(err) {
 		t.Errorf("the owner is gone, and of what it owned Get says %v", err)
+	}
+}
+
+// Whoever may not list a kind everywhere sees what there is of it in the namespaces that are his,
+// and is told what he does not see.
+func TestForbidden(t *testing.T) {
+	ctx := context.Background()
+	sc := scheme(t)
+	may := map[string]bool{"n": true}
+	elsewhere := set("b")
+	elsewhere.Namespace = "other"
+	base := interceptor.NewClient(fake.NewClientBuilder().WithScheme(sc).WithObjects(set("a"), elsewhere).Build(), interceptor.Funcs{
+		List: func(ctx context.Context, kube client.WithWatch, list client.ObjectList, opts ...client.ListOption) error {
+			asked := (&client.ListOptions{}).ApplyOptions(opts)
+			if _, sets := list.(*kcm.ServiceSetList); !sets || !may[asked.Namespace] {
+				return apierrors.NewForbidden(schema.GroupResource{Resource: "things"}, "", errors.New("not yours"))
+			}
+			return kube.List(ctx, list, opts...)
+		},
+	})
+	c, err := shadow.New(shadow.Config{Base: base, Scheme: sc, Clock: clock, Namespaces: []string{"n", "other"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sets kcm.ServiceSetList
+	if err := c.List(ctx, &sets); err != nil || len(sets.Items) != 1 || sets.Items[0].Name != "a" {
+		t.Errorf("got %d sets (%v), want the one in the namespace that may be listed", len(sets.Items), err)
+	}
+	var clusters kcm.ClusterDeploymentList
+	if err := c.List(ctx, &clusters); err != nil || len(clusters.Items) != 0 {
+		t.Errorf("got %d clusters (%v), want none", len(clusters.Items), err)
+	}
+	want := []string{"you may not list every ServiceSet: those in n are seen", "you may not list every ClusterDeployment: none is seen"}
+	if diff := cmp.Diff(want, c.Unseen()); diff != "" {
+		t.Errorf("what is not seen (-want +got):\n%s", diff)
 	}
 }

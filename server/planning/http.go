@@ -1,11 +1,13 @@
 package planning
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
@@ -15,16 +17,37 @@ import (
 // mostBytes bounds the manifests of a request.
 const mostBytes = 16 << 20
 
+// Bounds of what all who ask may have at a time: a plan takes a processor and a copy of the fleet.
+const (
+	mostPlans = 2
+	mostTime  = time.Minute
+	// retryAfter is what is said to whoever comes when that many are made, in seconds.
+	retryAfter = "10"
+)
+
 // Handler answers POST /plan: the body are manifests in YAML or JSON, the answer is a plan.Plan as
 // JSON. The query may hold namespace (of objects that name none), delete=true and diff=true.
-// Planners returns a planner with the rights of whoever asks; what it returns as an error of kind
-// fleet.ErrInvalid is answered with 401.
+// Planners returns a planner with the rights of whoever asks, and makes sure of who that is: nothing
+// of the body is read before. What it returns as an error of kind fleet.ErrInvalid is answered with
+// 401. Two plans are made at a time; whoever comes then is answered with 429.
 func Handler(planners func(*http.Request) (*Planner, error)) http.Handler {
 	mux := http.NewServeMux()
+	slots := make(chan struct{}, mostPlans)
 	mux.HandleFunc("POST /plan", func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), mostTime)
+		defer cancel()
+		r = r.WithContext(ctx)
 		p, err := planners(r)
 		if err != nil {
-			refuse(w, http.StatusUnauthorized, err)
+			refuse(w, codeOf(err, http.StatusUnauthorized), err)
+			return
+		}
+		select {
+		case slots <- struct{}{}:
+			defer func() { <-slots }()
+		default:
+			w.Header().Set("Retry-After", retryAfter)
+			refuse(w, http.StatusTooManyRequests, fmt.Errorf("%d plans are being made: try again in %s seconds", mostPlans, retryAfter))
 			return
 		}
 		answer(w, r, p)
@@ -34,8 +57,13 @@ func Handler(planners func(*http.Request) (*Planner, error)) http.Handler {
 
 func answer(w http.ResponseWriter, r *http.Request, p *Planner) {
 	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, mostBytes))
-	if err != nil {
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &large):
 		refuse(w, http.StatusRequestEntityTooLarge, fmt.Errorf("reading the manifests: %w: send %d MiB at most", err, mostBytes>>20))
+		return
+	case err != nil:
+		refuse(w, http.StatusBadRequest, fmt.Errorf("reading the manifests: %w", err))
 		return
 	}
 	query := r.URL.Query()
@@ -49,18 +77,28 @@ func answer(w http.ResponseWriter, r *http.Request, p *Planner) {
 		return
 	}
 	made, err := p.Plan(r.Context(), m, Options{Delete: query.Get("delete") == "true", Diffs: query.Get("diff") == "true"})
-	var status apierrors.APIStatus
 	switch {
-	case errors.As(err, &status) && status.Status().Code != 0:
-		refuse(w, int(status.Status().Code), err)
-	case errors.Is(err, fleet.ErrInvalid):
-		refuse(w, http.StatusBadRequest, err)
+	case errors.Is(err, context.DeadlineExceeded):
+		refuse(w, http.StatusServiceUnavailable, fmt.Errorf("the plan was not ready within %s: plan fewer objects at once, or without diff: %w", mostTime, err))
 	case err != nil:
-		refuse(w, http.StatusInternalServerError, err)
+		refuse(w, codeOf(err, http.StatusBadRequest), err)
 	default:
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(made) // who hung up does not want it any more
 	}
+}
+
+// codeOf is the status of an answer with an error: the API server's own if it is the API server's,
+// and invalid for what the asker has to change.
+func codeOf(err error, invalid int) int {
+	var status apierrors.APIStatus
+	switch {
+	case errors.As(err, &status) && status.Status().Code != 0:
+		return int(status.Status().Code)
+	case errors.Is(err, fleet.ErrInvalid):
+		return invalid
+	}
+	return http.StatusInternalServerError
 }
 
 // refuse answers with the error as JSON.

@@ -12,7 +12,9 @@ import (
 	admissionv1 "k8s.io/api/admission/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"portico.dev/portico/admission/webhook"
@@ -76,7 +78,8 @@ func (p *Planner) Plan(ctx context.Context, m Manifests, o Options) (plan.Plan, 
 }
 
 // admit asks the rules of the admission about a change on the copy.
-func (p *Planner) admit(ctx context.Context, kube client.Client, change plan.Change, old client.Object) ([]string, error) {
+func (p *Planner) admit(ctx context.Context, asked plan.Question) ([]string, error) {
+	kube, change, old := asked.Kube, asked.Change, asked.Old
 	q := webhook.Question{Operation: admissionv1.Create, Object: change.Object}
 	switch {
 	case change.Delete:
@@ -96,10 +99,17 @@ func (p *Planner) admit(ctx context.Context, kube client.Client, change plan.Cha
 			q.Object = now
 		}
 	}
-	preview := serviceset.NewPreview(kube, p.Kube, p.Adapter)
+	preview := serviceset.NewPreview(kube, asked.Live, p.Adapter)
+	engines := func(ctx context.Context, namespace string, spec kcm.ServiceSpec) (field.ErrorList, error) {
+		refused, err := preview.Refusals(ctx, namespace, spec)
+		if apierrors.IsForbidden(err) {
+			return nil, nil // the plan says that it has not seen it
+		}
+		return refused, err
+	}
 	return webhook.Judge(ctx, webhook.Options{
 		Reader: kube, Mapper: p.Kube.RESTMapper(), Scheme: p.Kube.Scheme(), SystemNamespace: p.Adapter.Home,
-		ParseValues: p.ParseValues, CompileRule: p.CompileRule, Engines: preview.Refusals,
+		ParseValues: p.ParseValues, CompileRule: p.CompileRule, Engines: engines,
 	}, q)
 }
 

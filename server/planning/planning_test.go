@@ -127,7 +127,7 @@ func post(t *testing.T, p *planning.Planner, query, body string) (int, string) {
 	t.Helper()
 	server := httptest.NewServer(planning.Handler(func(r *http.Request) (*planning.Planner, error) {
 		if r.Header.Get("Authorization") == "" {
-			return nil, errors.New("who are you")
+			return nil, fmt.Errorf("%w: who are you", fleet.ErrInvalid)
 		}
 		return p, nil
 	}))
@@ -218,7 +218,9 @@ func TestMistakes(t *testing.T) {
 }
 
 func TestStranger(t *testing.T) {
-	server := httptest.NewServer(planning.Handler(func(*http.Request) (*planning.Planner, error) { return nil, errors.New("who are you") }))
+	server := httptest.NewServer(planning.Handler(func(*http.Request) (*planning.Planner, error) {
+		return nil, fmt.Errorf("%w: who are you", fleet.ErrInvalid)
+	}))
 	defer server.Close()
 	res, err := server.Client().Post(server.URL+"/plan", "", strings.NewReader(""))
 	if err != nil {

@@ -63,7 +63,7 @@ func newPlane(t *testing.T) *plane {
 	})
 	must(t, err)
 	must(t, multicluster.New(multicluster.Parts{
-		Kube: mgr.GetClient(), Events: mgr.GetEventRecorder("test"), Clock: time.Now, System: p.system,
+		Kube: mgr.GetClient(), Live: mgr.GetAPIReader(), Events: mgr.GetEventRecorder("test"), Clock: time.Now, System: p.system,
 	}).SetupWithManager(mgr))
 	must(t, rollout.New(mgr, time.Now, p.system).SetupWithManager(mgr))
 	ctx, cancel := context.WithCancel(context.Background())
@@ -448,4 +448,115 @@ func TestNamespaced(t *testing.T) {
 	}
 	p.deployed(client.ObjectKeyFromObject(self))
 	says(p, m, metav1.ConditionTrue, "")
+}
+
+// copied makes a copy valid once it is there.
+func (p *plane) copied(namespace, name string) *kcm.ServiceTemplate {
+	p.Helper()
+	t := &kcm.ServiceTemplate{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
+	await(p, t, "the copy "+name, func(_ *kcm.ServiceTemplate, there bool) bool { return there })
+	p.judge(t)
+	return t
+}
+
+// On a cluster outside the system namespace a service goes along its chain by a template that
+// nobody names, and that is copied for it. What several owners use belongs to all of them.
+func TestHops(t *testing.T) {
+	p := newPlane(t)
+	p.cluster("a", nil)
+	for _, name := range []string{"app-1", "app-2", "app-3"} {
+		p.template(p.system, name)
+	}
+	chain := &kcm.ServiceTemplateChain{ObjectMeta: metav1.ObjectMeta{Namespace: p.system, Name: "app"}, Spec: kcm.TemplateChainSpec{SupportedTemplates: []kcm.SupportedTemplate{
+		{Name: "app-1", AvailableUpgrades: []kcm.AvailableUpgrade{{Name: "app-2"}}},
+		{Name: "app-2", AvailableUpgrades: []kcm.AvailableUpgrade{{Name: "app-3"}}},
+		{Name: "app-3"},
+	}}}
+	p.create(chain)
+	chain.Status.Valid = true
+	must(t, p.kube.Status().Update(t.Context(), chain))
+	spec := services("web")
+	spec.Services[0].TemplateChain = "app"
+	m := p.mcs("web", kcm.MultiClusterServiceSpec{ServiceSpec: spec})
+	made := p.copied(p.team, "app-1")
+	key := p.setOf(owner(m), "a")
+	p.deployed(key)
+	change(p, m, func(m *kcm.MultiClusterService) { m.Spec.ServiceSpec.Services[0].Template = "app-3" })
+	p.copied(p.team, "app-2")
+	p.copied(p.team, "app-3")
+	at := func(template string) {
+		t.Helper()
+		await(p, p.set(key), "the step to "+template, func(s *kcm.ServiceSet, _ bool) bool {
+			return s.Spec.Services[0].Template == template && s.Spec.Services[0].Version == "1.0.0"
+		})
+		p.deployed(key)
+	}
+	at("app-2")
+	at("app-3")
+	says(p, m, metav1.ConditionTrue, "")
+
+	other := p.mcs("other", kcm.MultiClusterServiceSpec{ServiceSpec: services("other")})
+	await(p, made, "its second user", func(made *kcm.ServiceTemplate, _ bool) bool {
+		return len(made.OwnerReferences) == 2 && made.OwnerReferences[1].UID == other.UID
+	})
+}
+
+// A cluster that joins while a change goes round gets what is stable, with the templates of that.
+func TestJoin(t *testing.T) {
+	p := newPlane(t)
+	p.cluster("a", nil)
+	for _, name := range []string{"app-1", "app-2"} {
+		p.template(p.system, name)
+	}
+	m := p.mcs("web", kcm.MultiClusterServiceSpec{ServiceSpec: services("web")})
+	p.copied(p.team, "app-1")
+	p.deployed(p.setOf(owner(m), "a"))
+	r := &statev1.Rollout{ObjectMeta: metav1.ObjectMeta{Namespace: p.system, Name: "web"}, Spec: statev1.RolloutSpec{
+		Subject: statev1.RolloutSubject{Kind: statev1.SubjectMultiClusterService, Name: m.Name},
+		Waves: []statev1.Wave{
+			{Name: "one", Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"first": "yes"}}}, {Name: "all"},
+		},
+	}}
+	p.create(r)
+	says(p, r, metav1.ConditionTrue, "all 1 clusters")
+	stable := r.Status.Stable
+	change(p, r, func(r *statev1.Rollout) { r.Spec.Paused = true })
+	change(p, m, func(m *kcm.MultiClusterService) { m.Spec.ServiceSpec.Services[0].Template = "app-2" })
+	says(p, m, metav1.ConditionFalse, "waits for its wave")
+	elsewhere := shared.Cluster(t).Namespace(t)
+	p.create(&kcm.ClusterDeployment{ObjectMeta: metav1.ObjectMeta{Namespace: elsewhere, Name: "b", Labels: map[string]string{"test": p.tag}}, Spec: kcm.ClusterDeploymentSpec{Template: "none", Credential: "none"}})
+	p.copied(elsewhere, "app-1")
+	set := p.set(placement.SetKey(owner(m), placement.Target{Cluster: types.NamespacedName{Namespace: elsewhere, Name: "b"}}, p.system))
+	if set.Annotations[statev1.RevisionAnnotation] != stable || set.Spec.Services[0].Template != "app-1" {
+		t.Errorf("the set of the cluster that joined is %+v; want revision %s", set, stable)
+	}
+}
+
+// A set of an owner that is gone goes too, on clusters and on the management cluster; and a set
+// that has only the name of a dependent's holds nobody up.
+func TestOrphan(t *testing.T) {
+	p := newPlane(t)
+	p.cluster("a", nil)
+	p.template(p.system, "app-1")
+	p.template(p.team, "app-1")
+	late := placement.Owner{Kind: statev1.SubjectMultiClusterService, Name: "late-" + p.tag}
+	for _, cluster := range []string{"a", ""} {
+		key := p.setOf(late, cluster)
+		p.create(&kcm.ServiceSet{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name}, Spec: kcm.ServiceSetSpec{
+			Cluster: cluster, MultiClusterService: late.Name,
+			Provider: kcm.StateManagementProviderConfig{Name: kcm.DefaultStateManagementProviderName, SelfManagement: cluster == ""},
+		}})
+		p.gone(key)
+	}
+
+	db := p.mcs("db", kcm.MultiClusterServiceSpec{ServiceSpec: services("db")})
+	web := placement.Owner{Kind: statev1.SubjectMultiClusterService, Name: "web-" + p.tag}
+	key := p.setOf(web, "a")
+	p.create(&kcm.ServiceSet{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name}, Spec: kcm.ServiceSetSpec{
+		Cluster: key.Name, Provider: kcm.StateManagementProviderConfig{Name: kcm.DefaultStateManagementProviderName},
+	}})
+	m := p.mcs("web", kcm.MultiClusterServiceSpec{ServiceSpec: services("web"), DependsOn: []string{db.Name}})
+	says(p, m, metav1.ConditionFalse, "has the name of its set")
+	p.deployed(p.setOf(owner(db), "a"))
+	says(p, db, metav1.ConditionTrue, "")
 }

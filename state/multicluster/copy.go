@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	kcm "portico.dev/portico/api/kcm/v1beta1"
@@ -13,6 +14,19 @@ import (
 // reference is an owner among several: what it refers to goes when all of them have gone.
 func reference(obj client.Object, k kind) metav1.OwnerReference {
 	return metav1.OwnerReference{APIVersion: k.gvk.GroupVersion().String(), Kind: k.gvk.Kind, Name: obj.GetName(), UID: obj.GetUID()}
+}
+
+// users are the owners of services for whom a template was copied; none if it is no copy.
+func users(t *kcm.ServiceTemplate) []types.UID {
+	var out []types.UID
+	for _, ref := range t.OwnerReferences {
+		for _, k := range kinds {
+			if ref.Kind == k.gvk.Kind && ref.APIVersion == k.gvk.GroupVersion().String() {
+				out = append(out, ref.UID)
+			}
+		}
+	}
+	return out
 }
 
 // Copy is a template for another namespace, as the distribution of a chain makes it: it uses what

@@ -2,6 +2,7 @@ package multicluster
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 // Facts are what holds for an owner wherever its services go.
 type Facts struct {
 	placement.Wish
+	UID types.UID
 	// SelectorProblem is why the selector cannot be read; empty if it can.
 	SelectorProblem string
 	// Others are the owners of the same kind, and of the same namespace for a namespaced one, by
@@ -24,7 +26,8 @@ type Facts struct {
 	Others map[string]placement.Wish
 	// Home is the namespace in which templates and chains are looked for, and judged.
 	Home string
-	// Templates and Chains are those of the owner's services that exist there, by name.
+	// Templates and Chains are those of the owner's services that exist there, by name: of all
+	// revisions that can be had, and with the templates that lie between on a chain.
 	Templates map[string]Template
 	Chains    map[string]Chain
 	// Newest is the revision of the owner's services, and Recorded are those that can be had
@@ -33,9 +36,9 @@ type Facts struct {
 	Recorded map[string]kcm.ServiceSpec
 	// Rollout takes changes to the clusters in waves; nil if nothing does.
 	Rollout *statev1.Rollout
-	// Provider is the StateManagementProvider that the owner names; nil if there is none.
-	Provider *kcm.StateManagementProvider
-	Now      time.Time
+	// Providers are the StateManagementProviders that the revisions name and that exist, by name.
+	Providers map[string]*kcm.StateManagementProvider
+	Now       time.Time
 	// judged is what Validate says, where many sites ask for it.
 	judged []metav1.Condition
 }
@@ -45,6 +48,8 @@ type Template struct {
 	service.Template
 	Valid   bool
 	Problem string
+	// Users are the owners for whom it was copied; none if it is no copy.
+	Users []types.UID
 }
 
 // Chain is a ServiceTemplateChain that exists.
@@ -134,6 +139,48 @@ func named(services []kcm.Service) (templates, chains []string) {
 		}
 	}
 	return unique(templates), unique(chains)
+}
+
+// specs are all revisions that a site may get.
+func (f Facts) specs() []kcm.ServiceSpec {
+	return slices.AppendSeq([]kcm.ServiceSpec{f.Spec.ServiceSpec}, maps.Values(f.Recorded))
+}
+
+// provider is the StateManagementProvider that a spec names; nil if there is none.
+func (f Facts) provider(spec kcm.ServiceSpec) *kcm.StateManagementProvider {
+	return f.Providers[cmp.Or(spec.Provider.Name, kcm.DefaultStateManagementProviderName)]
+}
+
+// everything are the services of all revisions that a site may get.
+func (f Facts) everything() []kcm.Service {
+	var out []kcm.Service
+	for _, spec := range f.specs() {
+		out = append(out, spec.Services...)
+	}
+	return out
+}
+
+// listed are the names of all templates of chains.
+func listed(chains map[string]Chain) []string {
+	var out []string
+	for _, c := range chains {
+		for _, t := range c.Spec.SupportedTemplates {
+			out = append(out, t.Name)
+		}
+	}
+	return out
+}
+
+// chains are those that hold for a site: what is beside the set counts before what is at home.
+func (f Facts) chains(s Site) map[string]kcm.TemplateChainSpec {
+	out := map[string]kcm.TemplateChainSpec{}
+	for name, c := range f.Chains {
+		out[name] = c.Spec
+	}
+	for name, c := range s.Chains {
+		out[name] = c.Spec
+	}
+	return out
 }
 
 func unique(names []string) []string {

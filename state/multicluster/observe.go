@@ -1,7 +1,9 @@
 package multicluster
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -56,7 +58,7 @@ func (c *chassis) owners(ctx context.Context, k kind, namespace string) ([]clien
 
 // facts are what holds for an owner wherever its services go.
 func (c *chassis) facts(ctx context.Context, obj client.Object) (Facts, error) {
-	f := Facts{Now: c.Clock(), Home: c.home(ownerOf(obj)), Others: map[string]placement.Wish{}}
+	f := Facts{Now: c.Clock(), UID: obj.GetUID(), Home: c.home(ownerOf(obj)), Others: map[string]placement.Wish{}}
 	var problem error
 	if f.Wish, problem = wishOf(obj); problem != nil {
 		f.SelectorProblem = problem.Error()
@@ -75,16 +77,20 @@ func (c *chassis) facts(ctx context.Context, obj client.Object) (Facts, error) {
 	if err := c.revisions(ctx, obj, &f); err != nil {
 		return f, err
 	}
-	if f.Provider, err = c.provider(ctx, f.Spec.ServiceSpec.Provider.Name); err != nil {
+	if f.Providers, err = c.providers(ctx, f.specs()); err != nil {
 		return f, err
 	}
-	f.Templates, f.Chains, err = c.beside(ctx, f.Home, f.Spec.ServiceSpec.Services)
+	if f.Chains, err = c.chains(ctx, f.Home, f.everything()); err != nil {
+		return f, err
+	}
+	f.Templates, err = c.templates(ctx, f.Home, f.everything(), f.Chains)
 	return f, err
 }
 
+// rollout is the one that counts for an owner, nil if there is none. It must not be changed.
 func (c *chassis) rollout(ctx context.Context, o placement.Owner) (*statev1.Rollout, error) {
 	var list statev1.RolloutList
-	if err := c.Kube.List(ctx, &list, client.InNamespace(c.home(o))); err != nil {
+	if err := c.Kube.List(ctx, &list, client.InNamespace(c.home(o)), client.UnsafeDisableDeepCopy); err != nil {
 		return nil, fmt.Errorf("listing Rollouts in namespace %s: %w", c.home(o), err)
 	}
 	return rollout.Of(list.Items, c.rolloutSubject(o)), nil
@@ -112,46 +118,61 @@ func (c *chassis) record(ctx context.Context, obj client.Object) (newest string,
 	})
 }
 
-func (c *chassis) provider(ctx context.Context, name string) (*kcm.StateManagementProvider, error) {
-	if name == "" {
-		name = kcm.DefaultStateManagementProviderName
-	}
-	var p kcm.StateManagementProvider
-	err := c.Kube.Get(ctx, types.NamespacedName{Name: name}, &p)
-	if apierrors.IsNotFound(err) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("reading StateManagementProvider %s: %w", name, err)
-	}
-	return &p, nil
-}
-
-// beside are the templates and chains of services that exist in a namespace.
-func (c *chassis) beside(ctx context.Context, namespace string, services []kcm.Service) (map[string]Template, map[string]Chain, error) {
-	templates, chains := map[string]Template{}, map[string]Chain{}
-	templateNames, chainNames := named(services)
-	for _, name := range templateNames {
-		var t kcm.ServiceTemplate
-		err := c.Kube.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, &t)
+// providers are those that specs name and that exist, by name.
+func (c *chassis) providers(ctx context.Context, specs []kcm.ServiceSpec) (map[string]*kcm.StateManagementProvider, error) {
+	out := map[string]*kcm.StateManagementProvider{}
+	for _, spec := range specs {
+		name := cmp.Or(spec.Provider.Name, kcm.DefaultStateManagementProviderName)
+		if out[name] != nil {
+			continue
+		}
+		var p kcm.StateManagementProvider
+		err := c.Kube.Get(ctx, types.NamespacedName{Name: name}, &p)
 		if client.IgnoreNotFound(err) != nil {
-			return nil, nil, fmt.Errorf("reading ServiceTemplate %s/%s: %w", namespace, name, err)
+			return nil, fmt.Errorf("reading StateManagementProvider %s: %w", name, err)
 		}
 		if err == nil {
-			templates[name] = Template{Template: service.TemplateOf(&t), Valid: t.Status.Valid, Problem: t.Status.ValidationError}
+			out[name] = &p
 		}
 	}
-	for _, name := range chainNames {
+	return out, nil
+}
+
+// chains are those of services that exist in a namespace.
+func (c *chassis) chains(ctx context.Context, namespace string, services []kcm.Service) (map[string]Chain, error) {
+	out := map[string]Chain{}
+	_, names := named(services)
+	for _, name := range names {
 		var s kcm.ServiceTemplateChain
 		err := c.Kube.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, &s)
 		if client.IgnoreNotFound(err) != nil {
-			return nil, nil, fmt.Errorf("reading ServiceTemplateChain %s/%s: %w", namespace, name, err)
+			return nil, fmt.Errorf("reading ServiceTemplateChain %s/%s: %w", namespace, name, err)
 		}
 		if err == nil {
-			chains[name] = Chain{Spec: s.Spec, Valid: s.Status.Valid, Problem: s.Status.ValidationError}
+			out[name] = Chain{Spec: s.Spec, Valid: s.Status.Valid, Problem: s.Status.ValidationError}
 		}
 	}
-	return templates, chains, nil
+	return out, nil
+}
+
+// templates are those that exist in a namespace, of services and of the chains that they follow.
+func (c *chassis) templates(ctx context.Context, namespace string, services []kcm.Service, chains ...map[string]Chain) (map[string]Template, error) {
+	out := map[string]Template{}
+	names, _ := named(services)
+	for _, some := range chains {
+		names = append(names, listed(some)...)
+	}
+	for _, name := range unique(names) {
+		var t kcm.ServiceTemplate
+		err := c.Kube.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, &t)
+		if client.IgnoreNotFound(err) != nil {
+			return nil, fmt.Errorf("reading ServiceTemplate %s/%s: %w", namespace, name, err)
+		}
+		if err == nil {
+			out[name] = Template{Template: service.TemplateOf(&t), Valid: t.Status.Valid, Problem: t.Status.ValidationError, Users: users(&t)}
+		}
+	}
+	return out, nil
 }
 
 // site looks at one cluster.
@@ -167,8 +188,8 @@ func (c *chassis) site(ctx context.Context, f Facts, cluster types.NamespacedNam
 	}
 	for _, name := range f.dependents() {
 		set, err := c.set(ctx, f.Others[name].Owner, s.Target)
-		if err != nil {
-			return s, err
+		if err != nil && !errors.Is(err, fleet.ErrInvalid) {
+			return s, err // a set of somebody else is none that depends on this one
 		}
 		s.Dependents = append(s.Dependents, placement.Dependent{Wish: f.Others[name], Present: set != nil})
 	}
@@ -179,13 +200,10 @@ func (c *chassis) site(ctx context.Context, f Facts, cluster types.NamespacedNam
 		}
 		s.Dependencies = append(s.Dependencies, d)
 	}
-	// The templates are those of the revision that the site gets: of the newest, and of the one
-	// that it has.
-	services := f.Spec.ServiceSpec.Services
-	for _, spec := range f.Recorded {
-		services = append(services[:len(services):len(services)], spec.Services...)
+	if s.Chains, err = c.chains(ctx, f.namespace(s.Target), f.everything()); err != nil {
+		return s, err
 	}
-	s.Templates, s.Chains, err = c.beside(ctx, f.namespace(s.Target), services)
+	s.Templates, err = c.templates(ctx, f.namespace(s.Target), f.everything(), f.Chains, s.Chains)
 	return s, err
 }
 

@@ -20,7 +20,10 @@ import (
 
 // Parts are what the controllers are made of.
 type Parts struct {
-	Kube   client.Client
+	Kube client.Client
+	// Live reads past the cache, where a set would be removed because its owner is not there;
+	// nil has Kube's word suffice.
+	Live   client.Reader
 	Events events.EventRecorder
 	Clock  fleet.Clock
 	// System is the namespace of what belongs to MultiClusterServices.

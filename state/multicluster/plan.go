@@ -10,6 +10,7 @@ import (
 	statev1 "portico.dev/portico/api/state/v1alpha1"
 	"portico.dev/portico/state/placement"
 	"portico.dev/portico/state/rollout"
+	"portico.dev/portico/state/service"
 )
 
 // Verb is what happens to the ServiceSet of a site.
@@ -47,6 +48,9 @@ type Verdict struct {
 	// Copy are templates to be copied beside the set from home, sorted; nothing else happens
 	// until they are there.
 	Copy []string
+	// Adopt are copies that were made for others and that this owner uses too, sorted: they stay
+	// until the last of their users has gone.
+	Adopt []string
 	// Reason and Message say why the site does not have the newest wish, or why its set is still
 	// there; empty if neither.
 	Reason, Message string
@@ -57,7 +61,8 @@ type Verdict struct {
 // A set that exists is never taken away because something is missing: it stays as it is, and the
 // cluster runs what it has. It goes when the owner goes, or when the cluster is not selected any
 // more; not before the sets that depend on it there, and never on a cluster that goes itself,
-// which takes all its sets with it, or on one that is only tried out.
+// which takes all its sets with it, or on one that is only tried out. What is wrong with the newest
+// wish holds up that alone: a cluster whose turn it is not, or that goes back, gets its older one.
 func Decide(f Facts, s Site) Verdict {
 	switch {
 	case f.Deleting || !f.Applies(s.Target):
@@ -65,24 +70,31 @@ func Decide(f Facts, s Site) Verdict {
 	case s.Set != nil && s.Set.DeletionTimestamp != nil:
 		return Verdict{Verb: Leave, Reason: reasonReplaced, Message: fmt.Sprintf("ServiceSet %s is being removed, and is made anew then", s.Set.Name)}
 	}
-	if problem := problemOf(f); problem != "" {
+	v := staged(f, s)
+	if v.Revision == "" || v.Revision == f.Newest {
+		if problem := problemOf(f); problem != "" {
+			return Verdict{Verb: Leave, Reason: reasonInvalid, Message: problem}
+		}
+	}
+	if problem := otherProvider(v, s); problem != "" {
 		return Verdict{Verb: Leave, Reason: reasonInvalid, Message: problem}
 	}
-	if problem := otherProvider(f, s); problem != "" {
-		return Verdict{Verb: Leave, Reason: reasonInvalid, Message: problem}
-	}
-	if behind := waitsFor(s); behind != "" {
+	// Where an older revision goes back to, the services are there already.
+	if behind := waitsFor(s); behind != "" && (s.Set == nil || v.Revision == "" || v.Revision == f.Newest) {
 		return Verdict{Verb: Leave, Reason: reasonDependency, Message: behind}
 	}
-	return staged(f, s)
+	if v.Revision == "" {
+		return v
+	}
+	return provided(f, s, v)
 }
 
 // otherProvider says that the set was begun by another provider, which nobody takes it from.
-func otherProvider(f Facts, s Site) string {
-	if s.Set == nil {
+func otherProvider(v Verdict, s Site) string {
+	if s.Set == nil || v.Revision == "" {
 		return ""
 	}
-	was, now := s.Set.Spec.Provider.Name, cmp.Or(f.Spec.ServiceSpec.Provider.Name, kcm.DefaultStateManagementProviderName)
+	was, now := s.Set.Spec.Provider.Name, cmp.Or(v.Spec.Provider.Name, kcm.DefaultStateManagementProviderName)
 	if was == "" || was == now {
 		return ""
 	}
@@ -138,8 +150,8 @@ func firstBehind(s Site) string {
 	return ""
 }
 
-// staged is the verdict on a site that may have a revision of the owner: the newest, or the one
-// that its wave allows.
+// staged says which revision of the owner a site may have: the newest, or the one that its wave
+// allows; none where it has to wait for its first.
 func staged(f Facts, s Site) Verdict {
 	has := ""
 	if s.Set != nil {
@@ -159,20 +171,29 @@ func staged(f Facts, s Site) Verdict {
 	if v.Spec = f.Spec.ServiceSpec; answer.Revision != f.Newest {
 		v.Spec = f.Recorded[answer.Revision]
 	}
-	return provided(f, s, v)
+	return v
 }
 
 // provided looks after the templates beside the set: those that it needs have to be there, and
-// valid.
+// valid, those on the way along a chain too.
 func provided(f Facts, s Site, v Verdict) Verdict {
 	namespace := f.namespace(s.Target)
 	templates, _ := needed(v.Spec.Services)
+	between, err := service.Between(service.Request{Spec: v.Spec, Chains: f.chains(s), Stored: s.Set})
+	if err != nil {
+		v.Reason, v.Message = reasonInvalid, err.Error()
+		return v
+	}
+	templates = unique(append(templates, between...))
 	var problems []string
 	reason := reasonAwaited
 	for _, name := range templates {
 		t, exists := s.Templates[name]
 		switch {
 		case exists && t.Valid:
+			if len(t.Users) > 0 && !slices.Contains(t.Users, f.UID) {
+				v.Adopt = append(v.Adopt, name)
+			}
 			continue
 		case !exists && f.Templates[name].Valid && namespace != f.Home:
 			v.Copy = append(v.Copy, name)

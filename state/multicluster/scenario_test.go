@@ -70,7 +70,7 @@ func (s story) wish(m kcm.MultiClusterService) (placement.Wish, error) {
 
 func (s story) toFacts() Facts {
 	f := Facts{
-		Home: "kcm-system", Others: map[string]placement.Wish{}, Newest: s.facts.Newest, Recorded: s.facts.Recorded,
+		Home: "kcm-system", UID: s.owner.UID, Others: map[string]placement.Wish{}, Newest: s.facts.Newest, Recorded: s.facts.Recorded,
 		Templates: s.facts.Templates, Chains: s.facts.Chains, Rollout: s.rollout, Now: noon,
 	}
 	if s.facts.Namespace != "" {
@@ -123,6 +123,9 @@ func TestScenarios(t *testing.T) {
 			line := fmt.Sprintf("%s: %s %s", site.Target, v.Verb, v.Revision)
 			if len(v.Copy) > 0 {
 				line += fmt.Sprintf(", copy %v", v.Copy)
+			}
+			if len(v.Adopt) > 0 {
+				line += fmt.Sprintf(", adopt %v", v.Adopt)
 			}
 			verdicts = append(verdicts, line)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -32,8 +33,11 @@ type siteController struct{ *chassis }
 // Reconcile implements reconcile.TypedReconciler.
 func (c siteController) Reconcile(ctx context.Context, req siteRequest) (reconcile.Result, error) {
 	obj, err := c.owner(ctx, req.Owner)
-	if err != nil || obj == nil {
+	if err != nil {
 		return reconcile.Result{}, err
+	}
+	if obj == nil {
+		return control.Result(fleet.Done(), c.orphan(ctx, req))
 	}
 	f, err := c.facts(ctx, obj)
 	if err != nil {
@@ -46,15 +50,40 @@ func (c siteController) Reconcile(ctx context.Context, req siteRequest) (reconci
 	return control.Result(fleet.Done(), err) // what is invalid stands in the owner's status
 }
 
+// orphan removes the set of an owner that is gone. It was made by one of us who had not heard of
+// the end yet: an owner that is let go in order has no sets any more.
+func (c siteController) orphan(ctx context.Context, req siteRequest) error {
+	target := placement.Target{Cluster: req.Cluster}
+	set, err := c.set(ctx, req.Owner, target)
+	if err != nil || set == nil || set.DeletionTimestamp != nil {
+		return err
+	}
+	if c.Live != nil {
+		// What we know of the owner may be older than the owner.
+		err := c.Live.Get(ctx, types.NamespacedName{Namespace: req.Owner.Namespace, Name: req.Owner.Name}, kinds[req.Owner.Kind].empty())
+		if !apierrors.IsNotFound(err) {
+			return err // where it is there, its news brings us back
+		}
+	}
+	return c.remove(ctx, set)
+}
+
+func (c siteController) remove(ctx context.Context, set *kcm.ServiceSet) error {
+	err := c.Kube.Delete(ctx, set, client.Preconditions{UID: &set.UID})
+	if client.IgnoreNotFound(err) != nil && !apierrors.IsConflict(err) {
+		return fmt.Errorf("removing ServiceSet %s/%s: %w", set.Namespace, set.Name, err)
+	}
+	return nil
+}
+
 func (c siteController) act(ctx context.Context, obj client.Object, f Facts, s Site) error {
 	v := Decide(f, s)
+	if err := c.adopt(ctx, obj, f.namespace(s.Target), v.Adopt); err != nil {
+		return err
+	}
 	switch {
 	case v.Verb == Remove:
-		err := c.Kube.Delete(ctx, s.Set, client.Preconditions{UID: &s.Set.UID})
-		if client.IgnoreNotFound(err) != nil && !apierrors.IsConflict(err) {
-			return fmt.Errorf("removing ServiceSet %s/%s: %w", s.Set.Namespace, s.Set.Name, err)
-		}
-		return nil
+		return c.remove(ctx, s.Set)
 	case len(v.Copy) > 0:
 		return c.copyTemplates(ctx, obj, f, s, v)
 	case v.Verb != Make:
@@ -74,8 +103,8 @@ func (c siteController) act(ctx context.Context, obj client.Object, f Facts, s S
 func Want(obj client.Object, f Facts, s Site, v Verdict) (*kcm.ServiceSet, error) {
 	req := service.Request{
 		Name: placement.SetKey(f.Owner, s.Target, f.system()), Cluster: s.Cluster.Name, SelfManagement: s.IsManagement(),
-		Spec: v.Spec, Revision: v.Revision, Provider: f.Provider, Kubernetes: s.Kubernetes,
-		Templates: map[string]service.Template{}, Chains: map[string]kcm.TemplateChainSpec{}, Stored: s.Set,
+		Spec: v.Spec, Revision: v.Revision, Provider: f.provider(v.Spec), Kubernetes: s.Kubernetes,
+		Templates: map[string]service.Template{}, Chains: f.chains(s), Stored: s.Set,
 	}
 	// The set goes with its cluster, also where the owner of its services stays.
 	req.Owner = control.ControlledBy(obj, kinds[f.Kind].gvk)
@@ -88,12 +117,6 @@ func Want(obj client.Object, f Facts, s Site, v Verdict) (*kcm.ServiceSet, error
 	}
 	for name, t := range s.Templates {
 		req.Templates[name] = t.Template
-	}
-	for name, c := range f.Chains {
-		req.Chains[name] = c.Spec
-	}
-	for name, c := range s.Chains {
-		req.Chains[name] = c.Spec
 	}
 	for _, d := range s.Dependencies {
 		if d.Set != nil {
@@ -139,4 +162,28 @@ func (c siteController) copyTemplates(ctx context.Context, obj client.Object, f 
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// adopt adds the owner to copies that were made for others.
+func (c siteController) adopt(ctx context.Context, obj client.Object, namespace string, names []string) error {
+	ref := reference(obj, kinds[ownerOf(obj).Kind])
+	for _, name := range names {
+		var t kcm.ServiceTemplate
+		err := c.Kube.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, &t)
+		if apierrors.IsNotFound(err) {
+			continue // its news brings us back
+		}
+		if err != nil {
+			return fmt.Errorf("reading ServiceTemplate %s/%s: %w", namespace, name, err)
+		}
+		if of := users(&t); len(of) == 0 || slices.Contains(of, ref.UID) {
+			continue
+		}
+		was := t.DeepCopy()
+		t.OwnerReferences = append(t.OwnerReferences, ref)
+		if err := control.Patch(ctx, c.Kube, was, &t); err != nil && !apierrors.IsConflict(err) {
+			return err
+		}
+	}
+	return nil
 }

@@ -82,7 +82,7 @@ func providerProblem(f Facts) string {
 	switch {
 	case err != nil:
 		return "spec.serviceSpec: " + fleet.Sentence(err)
-	case f.Provider == nil && p.Name != kcm.DefaultStateManagementProviderName:
+	case f.provider(f.Spec.ServiceSpec) == nil && p.Name != kcm.DefaultStateManagementProviderName:
 		return fmt.Sprintf("StateManagementProvider %q does not exist: create it, or name another in spec.serviceSpec.provider.name", p.Name)
 	}
 	return ""

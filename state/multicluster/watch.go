@@ -17,6 +17,7 @@ import (
 
 	kcm "portico.dev/portico/api/kcm/v1beta1"
 	statev1 "portico.dev/portico/api/state/v1alpha1"
+	"portico.dev/portico/state/chain"
 	"portico.dev/portico/state/placement"
 	"portico.dev/portico/state/revision"
 )
@@ -101,13 +102,15 @@ func meant() predicate.Predicate {
 	}}
 }
 
-// moved lets through what matters of a ClusterDeployment: its labels, its wish, its end, and
-// where it lives in which version.
+// moved lets through what matters of a ClusterDeployment: its labels, whether it is only tried out,
+// its end, and where it lives in which version. What else is wanted of it concerns others.
 func moved() predicate.Predicate {
-	return predicate.Or(meant(), predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
 		was, now := e.ObjectOld.(*kcm.ClusterDeployment), e.ObjectNew.(*kcm.ClusterDeployment)
-		return !maps.Equal(was.Labels, now.Labels) || was.Status.Region != now.Status.Region || was.Status.KubernetesVersion != now.Status.KubernetesVersion
-	}})
+		return !maps.Equal(was.Labels, now.Labels) || was.Spec.DryRun != now.Spec.DryRun ||
+			(was.DeletionTimestamp == nil) != (now.DeletionTimestamp == nil) ||
+			was.Status.Region != now.Status.Region || was.Status.KubernetesVersion != now.Status.KubernetesVersion
+	}}
 }
 
 // news says which owners of a kind an event is news for.
@@ -149,11 +152,34 @@ func (n news) all(ctx context.Context, _ client.Object) []reconcile.Request {
 
 // around are the owners that use a template.
 func (n news) around(ctx context.Context, obj client.Object) []reconcile.Request {
-	return n.those(ctx, obj.GetNamespace(), func(w placement.Wish) bool { return uses(w, obj.GetName()) })
+	chains := n.listing(ctx, obj)
+	return n.those(ctx, obj.GetNamespace(), func(w placement.Wish) bool { return uses(w, obj.GetName(), chains) })
 }
 
-func uses(w placement.Wish, template string) bool {
-	return slices.ContainsFunc(w.Spec.ServiceSpec.Services, func(s kcm.Service) bool { return s.Template == template })
+// uses says whether an owner names a template, or a chain that lists it.
+func uses(w placement.Wish, template string, chains map[string]bool) bool {
+	return slices.ContainsFunc(w.Spec.ServiceSpec.Services, func(s kcm.Service) bool {
+		return s.Template == template || chains[s.TemplateChain]
+	})
+}
+
+// listing are the names of the chains that list a template, beside it and at the platform's home:
+// the ways of services may lead over it.
+func (c *chassis) listing(ctx context.Context, template client.Object) map[string]bool {
+	out := map[string]bool{}
+	for _, namespace := range unique([]string{template.GetNamespace(), c.System}) {
+		var list kcm.ServiceTemplateChainList
+		if err := c.Kube.List(ctx, &list, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
+			ctrl.LoggerFrom(ctx).Error(err, "listing the chains of a service template", "template", template.GetName())
+			continue
+		}
+		for i := range list.Items {
+			if chain.New(list.Items[i].Spec).Lists(template.GetName()) {
+				out[list.Items[i].Name] = true
+			}
+		}
+	}
+	return out
 }
 
 // related are the owners that depend on another, or that it depends on.
@@ -227,15 +253,16 @@ func (n siteNews) of(ctx context.Context, w placement.Wish) []siteRequest {
 	return out
 }
 
-// ofOwner are the sites of an owner and of those around it.
+// ofOwner are the sites of an owner, also of one that is gone, and of those around it.
 func (n siteNews) ofOwner(ctx context.Context, obj client.Object) []siteRequest {
-	o := ownerOf(obj)
-	return n.sites(ctx, o.Namespace, func(w placement.Wish) bool {
-		return w.Kind == o.Kind && (w.Owner == o || near(w, obj))
-	})
+	own, _ := wishOf(obj)
+	return append(n.of(ctx, own), n.sites(ctx, own.Namespace, func(w placement.Wish) bool {
+		return w.Kind == own.Kind && w.Owner != own.Owner && near(w, obj)
+	})...)
 }
 
-// ofSet is the site of a ServiceSet, and those of the owners around its own on the same cluster.
+// ofSet is the site of a ServiceSet, also of one whose owner is gone, and those of the owners around
+// its own on the same cluster.
 func (n siteNews) ofSet(ctx context.Context, obj client.Object) []siteRequest {
 	set := obj.(*kcm.ServiceSet)
 	o, ok := placement.OwnerOfSet(set)
@@ -244,9 +271,9 @@ func (n siteNews) ofSet(ctx context.Context, obj client.Object) []siteRequest {
 	}
 	cluster := placement.TargetOfSet(set).Cluster
 	owner, err := n.owner(ctx, o)
-	var out []siteRequest
+	out := []siteRequest{{o, cluster}}
 	n.each(ctx, o.Namespace, func(w placement.Wish) {
-		if w.Kind == o.Kind && (w.Owner == o || slices.Contains(w.Spec.DependsOn, o.Name) || err == nil && owner != nil && near(w, owner)) {
+		if w.Kind == o.Kind && w.Owner != o && (slices.Contains(w.Spec.DependsOn, o.Name) || err == nil && owner != nil && near(w, owner)) {
 			out = append(out, siteRequest{w.Owner, cluster})
 		}
 	})
@@ -265,18 +292,19 @@ func (n siteNews) ofCluster(ctx context.Context, obj client.Object) []siteReques
 // ofTemplate are the sites that may need a template: all of its users where it is at their home,
 // those in its own namespace elsewhere. Users of older revisions have a Rollout.
 func (n siteNews) ofTemplate(ctx context.Context, obj client.Object) []siteRequest {
-	return n.beside(ctx, obj, func(w placement.Wish) bool {
-		if uses(w, obj.GetName()) {
-			return true
-		}
-		r, err := n.rollout(ctx, w.Owner)
-		return err == nil && r != nil
-	})
+	chains := n.listing(ctx, obj)
+	return n.beside(ctx, obj, func(w placement.Wish) bool { return uses(w, obj.GetName(), chains) || n.waits(ctx, w) })
+}
+
+// waits says whether a Rollout may leave sites of an owner at an older revision.
+func (n siteNews) waits(ctx context.Context, w placement.Wish) bool {
+	r, err := n.rollout(ctx, w.Owner)
+	return err == nil && r != nil
 }
 
 func (n siteNews) ofChain(ctx context.Context, obj client.Object) []siteRequest {
 	return n.beside(ctx, obj, func(w placement.Wish) bool {
-		return slices.ContainsFunc(w.Spec.ServiceSpec.Services, func(s kcm.Service) bool { return s.TemplateChain == obj.GetName() })
+		return n.waits(ctx, w) || slices.ContainsFunc(w.Spec.ServiceSpec.Services, func(s kcm.Service) bool { return s.TemplateChain == obj.GetName() })
 	})
 }
 
@@ -290,7 +318,7 @@ func (n siteNews) beside(ctx context.Context, obj client.Object, wanted func(pla
 func (n siteNews) ofProvider(ctx context.Context, obj client.Object) []siteRequest {
 	return n.sites(ctx, "", func(w placement.Wish) bool {
 		name := w.Spec.ServiceSpec.Provider.Name
-		return name == obj.GetName() || name == "" && obj.GetName() == kcm.DefaultStateManagementProviderName
+		return name == obj.GetName() || name == "" && obj.GetName() == kcm.DefaultStateManagementProviderName || n.waits(ctx, w)
 	})
 }
 
@@ -322,16 +350,18 @@ func (n siteNews) rollouts() handler.TypedEventHandler[client.Object, siteReques
 	}
 }
 
-// admitted are the sites whose admission has changed.
+// admitted are the sites whose admission has changed, be it that there is one or none any more.
 func (n siteNews) admitted(was, now *statev1.Rollout) []siteRequest {
 	o := placement.Owner{Kind: now.Spec.Subject.Kind, Name: now.Spec.Subject.Name}
 	if o.Kind == statev1.SubjectNamespaced {
 		o.Namespace = now.Namespace
 	}
 	var out []siteRequest
-	for _, a := range now.Status.Admitted {
-		if !slices.Contains(was.Status.Admitted, a) {
-			out = append(out, siteRequest{o, placement.ParseCluster(a.Cluster)})
+	for _, pair := range [][2][]statev1.AdmittedCluster{{now.Status.Admitted, was.Status.Admitted}, {was.Status.Admitted, now.Status.Admitted}} {
+		for _, a := range pair[0] {
+			if !slices.Contains(pair[1], a) {
+				out = append(out, siteRequest{o, placement.ParseCluster(a.Cluster)})
+			}
 		}
 	}
 	return out

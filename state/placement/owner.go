@@ -135,8 +135,9 @@ func Targets(w Wish, clusters []Target) []Target {
 	return out
 }
 
-// SetKey is the namespace and name of the owner's ServiceSet for a target, as in k0rdent. System
-// is the namespace of what belongs to the management cluster.
+// SetKey is the namespace and name of the owner's ServiceSet for a target: that of a
+// MultiClusterService as in k0rdent. System is the namespace of what belongs to the management
+// cluster.
 func SetKey(o Owner, t Target, system string) types.NamespacedName {
 	suffix := "-" + digest(o)
 	if t.IsManagement() {
@@ -146,14 +147,15 @@ func SetKey(o Owner, t Target, system string) types.NamespacedName {
 }
 
 // digest tells the owners of sets for one cluster apart. k0rdent hashes the name of a
-// MultiClusterService; a NamespacedMultiClusterService may have the same name as one.
+// MultiClusterService, and has but 32 bits for it. Those of a NamespacedMultiClusterService have
+// another shape, so that no team can find a name that takes the place of a platform's set.
 func digest(o Owner) string {
-	text := o.Name
-	if o.Kind != statev1.SubjectMultiClusterService {
-		text = string(o.Kind) + "/" + o.Namespace + "/" + o.Name
+	if o.Kind == statev1.SubjectMultiClusterService {
+		sum := sha256.Sum256([]byte(o.Name))
+		return hex.EncodeToString(sum[:4])
 	}
-	sum := sha256.Sum256([]byte(text))
-	return hex.EncodeToString(sum[:4])
+	sum := sha256.Sum256([]byte(string(o.Kind) + "/" + o.Namespace + "/" + o.Name))
+	return "n" + hex.EncodeToString(sum[:8])
 }
 
 // OwnerOfSet says whose services a ServiceSet has; ok is false for those of a

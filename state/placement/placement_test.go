@@ -90,7 +90,7 @@ func TestSetKey(t *testing.T) {
 		// The digest is that of `printf ingress | sha256sum`.
 		{"k0rdent's name: <cluster>-<8 hex digits of the owner's name>", platform("ingress"), at, "team/dev-487a0a9a"},
 		{"The management cluster's is in the system namespace.", platform("ingress"), placement.Management(), "kcm-system/management-487a0a9a"},
-		{"A namespaced one of the same name is another.", namespaced, at, "team/dev-c96d0145"},
+		{"A namespaced one has another shape, which no platform's set has: n and 16 hex digits.", namespaced, at, "team/dev-nc96d014553ba0414"},
 	}
 	for _, tc := range tests {
 		if got := placement.SetKey(tc.owner, tc.at, "kcm-system").String(); got != tc.want {

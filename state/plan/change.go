@@ -1,11 +1,11 @@
 package plan
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -13,9 +13,6 @@ import (
 	kcm "portico.dev/portico/api/kcm/v1beta1"
 	"portico.dev/portico/kube/control"
 )
-
-// through are the kinds that are not copied: there are many of them, and some are secret.
-func through() []client.Object { return []client.Object{&corev1.Secret{}, &corev1.ConfigMap{}} }
 
 // lastApplied is where kubectl keeps what it applied: fields that are in it and in the new text no
 // more are taken away.
@@ -42,7 +39,7 @@ func (w *world) change(ctx context.Context, in Input) (refused []Refusal, err er
 			refused = append(refused, Refusal{nameOf(ch), reasons})
 			err = w.undo(ctx, ch, olds[i])
 		case ch.Delete:
-			err = w.kube.Delete(ctx, copyOf(ch.Object))
+			err = w.remove(ctx, ch.Object)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("planning %s: %w", nameOf(ch), err)
@@ -58,14 +55,23 @@ func (w *world) admit(ctx context.Context, in Input, ch Change, old client.Objec
 		if apierrors.IsNotFound(err) {
 			return []string{"it does not exist, so that it cannot be deleted"}, nil
 		}
-		if err != nil {
+		// A Secret that may not be read may still be deleted.
+		if err != nil && !apierrors.IsForbidden(err) {
 			return nil, err
 		}
 	}
 	if in.Admit == nil {
 		return nil, nil
 	}
-	return in.Admit(ctx, w.kube, ch, old)
+	return in.Admit(ctx, Question{Kube: w.kube, Live: w.live, Change: ch, Old: old})
+}
+
+// remove deletes one object.
+func (w *world) remove(ctx context.Context, o client.Object) error {
+	if isThrough(o) {
+		return w.content.remove(o)
+	}
+	return w.kube.Delete(ctx, copyOf(o))
 }
 
 func copyOf(o client.Object) client.Object { return o.DeepCopyObject().(client.Object) }
@@ -75,7 +81,7 @@ func nameOf(ch Change) string { return control.Name(ch.Object) }
 // make applies one object, and returns it as it was; nil if it is new.
 func (w *world) make(ctx context.Context, ch Change) (client.Object, error) {
 	if isThrough(ch.Object) {
-		return nil, nil // values of it are read where they are
+		return w.content.apply(ctx, w.kube, ch)
 	}
 	old := copyOf(ch.Object)
 	err := w.kube.Get(ctx, client.ObjectKeyFromObject(ch.Object), old)
@@ -96,23 +102,13 @@ func (w *world) make(ctx context.Context, ch Change) (client.Object, error) {
 	return old, w.kube.Patch(ctx, copyOf(old), client.RawPatch(types.MergePatchType, text))
 }
 
-func isThrough(o client.Object) bool {
-	switch o.(type) {
-	case *corev1.Secret, *corev1.ConfigMap:
-		return true
-	}
-	return false
-}
-
 // judged says of a new template or chain what its controller will say if nothing is wrong with it.
 func (w *world) judged(ctx context.Context, o client.Object) error {
 	was := copyOf(o)
 	switch t := o.(type) {
 	case *kcm.ServiceTemplate:
 		t.Status.Valid, t.Status.ObservedGeneration = true, t.Generation
-		if t.Spec.Helm != nil {
-			t.Status.ChartRef = t.Spec.Helm.ChartRef
-		}
+		judgedSource(t)
 	case *kcm.ServiceTemplateChain:
 		t.Status.Valid = true
 	default:
@@ -121,11 +117,37 @@ func (w *world) judged(ctx context.Context, o client.Object) error {
 	return control.PatchStatus(ctx, w.kube, was, o)
 }
 
+// judgedSource says where the source of a template will be.
+func judgedSource(t *kcm.ServiceTemplate) {
+	from := t.Spec.Resources
+	switch helm := t.Spec.Helm; {
+	case helm != nil && helm.ChartSource == nil:
+		// The chart that is made for chartSpec has the name of the template.
+		ref := kcm.CrossNamespaceSourceReference{Kind: "HelmChart", Name: t.Name, Namespace: t.Namespace}
+		if helm.ChartRef != nil {
+			ref = *helm.ChartRef
+			ref.Namespace = cmp.Or(ref.Namespace, t.Namespace)
+		}
+		t.Status.ChartRef = &ref
+		return
+	case helm != nil:
+		from = helm.ChartSource
+	case t.Spec.Kustomize != nil:
+		from = t.Spec.Kustomize
+	}
+	if from != nil && from.LocalSourceRef != nil && t.Status.SourceStatus == nil {
+		ref := from.LocalSourceRef
+		t.Status.SourceStatus = &kcm.SourceStatus{Kind: ref.Kind, Name: ref.Name, Namespace: cmp.Or(ref.Namespace, t.Namespace)}
+	}
+}
+
 // undo takes a change back.
 func (w *world) undo(ctx context.Context, ch Change, old client.Object) error {
 	switch {
 	case ch.Delete:
 		return nil // it was not made
+	case isThrough(ch.Object):
+		return w.content.forget(ch.Object)
 	case old == nil:
 		return client.IgnoreNotFound(w.kube.Delete(ctx, copyOf(ch.Object)))
 	}

@@ -9,6 +9,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	kcm "portico.dev/portico/api/kcm/v1beta1"
 	statev1 "portico.dev/portico/api/state/v1alpha1"
@@ -40,6 +41,11 @@ func Compute(ctx context.Context, in Input) (Plan, error) {
 		return Plan{}, err
 	}
 	w.passed = 0
+	if slices.ContainsFunc(in.Changes, func(ch Change) bool { return isThrough(ch.Object) }) {
+		if err := w.model.remember(ctx); err != nil {
+			return Plan{}, err
+		}
+	}
 	var p Plan
 	if p.Refused, err = w.change(ctx, in); err != nil {
 		return p, err
@@ -54,17 +60,31 @@ func Compute(ctx context.Context, in Input) (Plan, error) {
 	}
 	p.Clusters = clusters(rounds, before, after)
 	p.Rollouts, err = w.rollouts(ctx, before)
+	p.Unseen = slices.Concat(w.kube.Unseen(), w.model.unseen)
 	return p, err
+}
+
+// namespaces are those that a plan is about.
+func namespaces(in Input) []string {
+	out := []string{in.System}
+	for _, ch := range in.Changes {
+		out = append(out, ch.Object.GetNamespace())
+	}
+	slices.Sort(out)
+	return slices.DeleteFunc(slices.Compact(out), func(name string) bool { return name == "" })
 }
 
 // world is the copy with everybody who acts on it.
 type world struct {
-	kube  *shadow.Client
-	model *model
-	waves *rollout.Controller
-	many  *multicluster.Controllers
-	own   *service.Controller
-	clock fleet.Clock
+	kube *shadow.Client
+	// content is what the changes make of ConfigMaps and Secrets, live the server with that.
+	content *contents
+	live    client.Reader
+	model   *model
+	waves   *rollout.Controller
+	many    *multicluster.Controllers
+	own     *service.Controller
+	clock   fleet.Clock
 	// passed is the soak time that was waited for.
 	passed time.Duration
 }
@@ -74,13 +94,23 @@ func newWorld(ctx context.Context, in Input) (*world, error) {
 	w.clock = func() time.Time { return now().Add(w.passed) }
 	in.Clock = w.clock
 	var err error
-	if w.kube, err = shadow.New(shadow.Config{Base: in.Base, Scheme: in.Scheme, Mapper: in.Mapper, Through: through(), Clock: w.clock}); err != nil {
+	w.content = newContents(in.Scheme)
+	w.live = w.content.over(in.Base)
+	if in.Seen != nil {
+		seen := *in.Seen
+		seen.Live = w.content.over(seen.Live)
+		in.Seen, w.live = &seen, seen.Live
+	}
+	w.kube, err = shadow.New(shadow.Config{
+		Base: w.content.over(in.Base), Scheme: in.Scheme, Mapper: in.Mapper, Through: through(), Namespaces: namespaces(in), Clock: w.clock,
+	})
+	if err != nil {
 		return nil, err
 	}
 	if err := multicluster.Index(ctx, w.kube); err != nil {
 		return nil, err
 	}
-	if w.model, err = newModel(ctx, in, w.kube); err != nil {
+	if w.model, err = newModel(ctx, in, w); err != nil {
 		return nil, err
 	}
 	w.waves = rollout.NewFrom(rollout.Parts{Kube: w.kube, Events: silent{}, Clock: w.clock, System: in.System})
@@ -105,6 +135,9 @@ type round struct {
 func (w *world) run(ctx context.Context) ([]round, error) {
 	var out []round
 	for range mostRounds {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		again, err := w.settle(ctx)
 		if err != nil {
 			return nil, err
@@ -116,7 +149,10 @@ func (w *world) run(ctx context.Context) ([]round, error) {
 		if len(steps) > 0 {
 			out = append(out, round{w.passed, steps})
 		}
-		switch moved := len(w.kube.Journal()) > 0; {
+		moved, err := w.moved(ctx)
+		switch {
+		case err != nil:
+			return nil, err
 		case moved, len(steps) > 0:
 		case again > 0:
 			w.passed += again
@@ -128,25 +164,48 @@ func (w *world) run(ctx context.Context) ([]round, error) {
 }
 
 // settle has the controllers look until they have nothing to write any more.
-func (w *world) settle(ctx context.Context) (again time.Duration, err error) {
-	moved := false
-	defer func() {
-		if moved {
-			again = 0
-		}
-	}()
+func (w *world) settle(ctx context.Context) (time.Duration, error) {
 	for range mostPasses {
-		if again, err = w.pass(ctx); err != nil {
+		again, err := w.pass(ctx)
+		if err != nil {
 			return 0, err
 		}
-		if len(w.kube.Journal()) == 0 {
-			return again, nil
+		if moved, err := w.moved(ctx); err != nil || !moved {
+			return again, err
 		}
 	}
 	return 0, fmt.Errorf("planning: the controllers do not come to rest within %d passes", mostPasses)
 }
 
+// moved says whether anything was written since the last call. Templates and chains that the
+// controllers made have been judged then: their own controller does not act here.
+func (w *world) moved(ctx context.Context) (bool, error) {
+	writes := w.kube.Journal()
+	for _, write := range writes {
+		switch write.Object.(type) {
+		case *kcm.ServiceTemplate, *kcm.ServiceTemplateChain:
+		default:
+			continue
+		}
+		if write.Verb != shadow.Created {
+			continue
+		}
+		err := w.kube.Get(ctx, client.ObjectKeyFromObject(write.Object), write.Object)
+		if err == nil {
+			err = w.judged(ctx, write.Object)
+		}
+		if client.IgnoreNotFound(err) != nil {
+			return false, fmt.Errorf("judging %s: %w", write.Object.GetName(), err)
+		}
+	}
+	return len(writes) > 0, nil
+}
+
 func (w *world) pass(ctx context.Context) (time.Duration, error) {
+	// The copy is in memory, and its reads do not look at ctx.
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
 	if err := w.model.endClusters(ctx); err != nil {
 		return 0, err
 	}

@@ -26,11 +26,16 @@ type entry = kcm.ServiceWithValues
 // model is an engine that deploys at once whatever it is offered, and an adapter for it.
 type model struct {
 	kube    *shadow.Client
+	content *contents
 	now     func() time.Time
 	preview *serviceset.Preview
 	seen    Seen
 	// have is what is on the clusters, by set.
 	have map[types.NamespacedName]map[engine.Key]thing
+	// attached is what policyRefs led to before the changes; empty where nobody asks.
+	attached map[types.NamespacedName]map[engine.Key]thing
+	// unseen says which sets could not be looked into, for want of rights.
+	unseen []string
 }
 
 // thing is a service on a cluster.
@@ -38,15 +43,17 @@ type thing struct {
 	entry
 	// problem is why it is not deployed; empty if it is.
 	problem string
+	// content tells apart what its values and manifests are; empty where nobody asks.
+	content string
 }
 
 // newModel begins with what the sets say is on the clusters. What was offered and is on its way
 // arrives; what has failed stays so until something else is wanted.
-func newModel(ctx context.Context, in Input, kube *shadow.Client) (*model, error) {
-	m := &model{kube: kube, now: in.Clock, have: map[types.NamespacedName]map[engine.Key]thing{}}
+func newModel(ctx context.Context, in Input, w *world) (*model, error) {
+	m := &model{kube: w.kube, content: w.content, now: in.Clock, have: map[types.NamespacedName]map[engine.Key]thing{}, attached: map[types.NamespacedName]map[engine.Key]thing{}}
 	m.see(in.Seen)
 	var sets kcm.ServiceSetList
-	if err := kube.List(ctx, &sets); err != nil {
+	if err := m.kube.List(ctx, &sets); err != nil {
 		return nil, err
 	}
 	for _, set := range sets.Items {
@@ -103,17 +110,17 @@ func (m *model) advanceSet(ctx context.Context, set *kcm.ServiceSet, all []kcm.S
 	if err := control.EnsureFinalizer(ctx, m.kube, set, kcm.ServiceSetFinalizer); err != nil {
 		return nil, err
 	}
-	problems, err := m.problems(ctx, set)
+	saw, err := m.look(ctx, set)
 	if err != nil {
 		return nil, err
 	}
-	steps := m.make(set, problems)
+	steps := m.make(set, saw)
 	for i := range steps {
-		if steps[i].Diff, err = m.diff(ctx, set, steps[i].before, steps[i].now); err != nil {
+		if steps[i].Diff, err = m.diff(ctx, set, steps[i]); err != nil {
 			return nil, fmt.Errorf("comparing service %s/%s: %w", steps[i].Namespace, steps[i].Name, err)
 		}
 	}
-	return steps, m.report(ctx, set)
+	return append(steps, m.attach(set, saw)...), m.report(ctx, set)
 }
 
 // followed says whether a set that depends on this one is on its way out too: that goes first.
@@ -125,7 +132,7 @@ func followed(set *kcm.ServiceSet, all []kcm.ServiceSet) bool {
 }
 
 // make takes off what is not wanted, in the reverse order of its dependencies, and puts there what is.
-func (m *model) make(set *kcm.ServiceSet, problems map[types.NamespacedName]string) []Step {
+func (m *model) make(set *kcm.ServiceSet, saw sight) []Step {
 	name := client.ObjectKeyFromObject(set)
 	there := m.have[name]
 	if there == nil {
@@ -142,17 +149,38 @@ func (m *model) make(set *kcm.ServiceSet, problems map[types.NamespacedName]stri
 	for _, e := range set.Spec.Services {
 		key := keyOf(e)
 		old, is := there[key]
-		if _, ok := wanted[key]; !ok || is && same(old.entry, e) && old.problem == problems[key] {
+		if _, ok := wanted[key]; !ok {
 			continue
 		}
-		if is && same(old.entry, e) && problems[key] == "" {
-			continue // it has failed, and nothing about it is new
+		now := thing{e, saw.problems[key], saw.contents[key]}
+		kept := is && same(old.entry, e)
+		fresh := kept && old.content != "" && now.content != "" && old.content != now.content
+		if kept && !fresh && (old.problem == now.problem || now.problem == "") {
+			continue // where it has failed, nothing about it is new
 		}
-		there[key] = thing{e, problems[key]}
-		if !is || !same(old.entry, e) {
-			steps = append(steps, step(set, old.entry, e, problems[key]))
+		there[key] = now
+		if !kept || fresh {
+			made := step(set, old.entry, e, now.problem)
+			made.fresh = old.content != now.content
+			steps = append(steps, made)
 		}
 	}
+	return steps
+}
+
+// attach deploys again what policyRefs lead to, where a ConfigMap or Secret makes something else of it.
+func (m *model) attach(set *kcm.ServiceSet, saw sight) []Step {
+	there := m.attached[client.ObjectKeyFromObject(set)]
+	var steps []Step
+	for key, old := range there {
+		now, is := saw.attached[key]
+		if !is || old.content == now.content {
+			continue
+		}
+		there[key] = now
+		steps = append(steps, step(set, old.entry, now.entry, now.problem))
+	}
+	slices.SortFunc(steps, func(a, b Step) int { return cmp.Compare(a.Name, b.Name) })
 	return steps
 }
 

@@ -24,8 +24,8 @@ type Input struct {
 	// Changes are made in their order.
 	Changes []Change
 	// Admit says what is wrong with a change, in sentences; nil admits everything. It is asked
-	// when all changes are made, so that their order does not matter; old is nil for a new object.
-	Admit func(ctx context.Context, kube client.Client, change Change, old client.Object) ([]string, error)
+	// when all changes are made, so that their order does not matter.
+	Admit func(ctx context.Context, q Question) ([]string, error)
 	// Seen looks into services; nil finds neither problems nor diffs.
 	Seen *Seen
 }
@@ -40,6 +40,16 @@ type Change struct {
 	Delete bool
 }
 
+// Question is whether a change would be taken.
+type Question struct {
+	// Kube is the copy with all changes, Live the server with the ConfigMaps and Secrets among them.
+	Kube client.Client
+	Live client.Reader
+	Change
+	// Old is the object as it was; nil for a new one.
+	Old client.Object
+}
+
 // Plan is what would happen.
 type Plan struct {
 	// Refused are the changes that would not be taken. The rest of the plan is without them.
@@ -48,6 +58,9 @@ type Plan struct {
 	Clusters []Cluster `json:"clusters,omitempty"`
 	// Rollouts are those that take part, sorted by namespace and name.
 	Rollouts []Rollout `json:"rollouts,omitempty"`
+	// Unseen says what whoever asked may not see, in sentences: the plan is made as if it were not
+	// there.
+	Unseen []string `json:"unseen,omitempty"`
 }
 
 // Refusal is a change that would not be taken, and why.
@@ -103,7 +116,9 @@ type Step struct {
 	Diff string `json:"diff,omitempty"`
 
 	before, now entry
-	target      types.NamespacedName
+	// fresh says that a ConfigMap or Secret that it is made of becomes another one with it.
+	fresh  bool
+	target types.NamespacedName
 }
 
 // Version is a template with the version that the user sees.

@@ -5,9 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	kcm "portico.dev/portico/api/kcm/v1beta1"
@@ -38,33 +38,105 @@ func (m *model) see(s *Seen) {
 	}
 }
 
-// problems say why services of a set would not be deployed. A set that is wrong as a whole has the
-// same problem with each of them.
-func (m *model) problems(ctx context.Context, set *kcm.ServiceSet) (map[types.NamespacedName]string, error) {
+// sight is what can be seen of the services of a set.
+type sight struct {
+	// problems say why they would not be deployed, contents tell their values and manifests apart.
+	problems, contents map[engine.Key]string
+	// attached is what its policyRefs lead to, which are no services in its spec.
+	attached map[engine.Key]thing
+}
+
+// look looks into a set. One that is wrong as a whole has the same problem with each of its services.
+func (m *model) look(ctx context.Context, set *kcm.ServiceSet) (sight, error) {
+	out := sight{map[engine.Key]string{}, map[engine.Key]string{}, map[engine.Key]thing{}}
 	if m.preview == nil || set.Labels[kcm.AdapterLabel] != kcm.AdapterBuiltIn {
-		return nil, nil // another adapter's, of which we know nothing
+		return out, nil // another adapter's, of which we know nothing
 	}
-	out, err := m.preview.Problems(ctx, set)
-	if !errors.Is(err, fleet.ErrInvalid) {
+	parts, err := m.preview.Parts(ctx, set)
+	switch {
+	case errors.Is(err, fleet.ErrInvalid):
+		for _, e := range set.Spec.Services {
+			out.problems[keyOf(e)] = fleet.Sentence(err)
+		}
+		return out, nil
+	case apierrors.IsForbidden(err):
+		note := fmt.Sprintf("you may not read what the services of ServiceSet %s/%s are made of: whether they would fail is not seen", set.Namespace, set.Name)
+		if !slices.Contains(m.unseen, note) {
+			m.unseen = append(m.unseen, note)
+		}
+		return out, nil
+	case err != nil:
 		return out, err
 	}
-	out = map[types.NamespacedName]string{}
-	for _, e := range set.Spec.Services {
-		out[keyOf(e)] = fleet.Sentence(err)
+	services := parts.Target.Services
+	if parts.Local != nil {
+		services = slices.Concat(services, parts.Local.Services)
 	}
+	out.add(set, services)
 	return out, nil
 }
 
+func (s sight) add(set *kcm.ServiceSet, services []engine.Service) {
+	wanted := map[engine.Key]bool{}
+	for _, e := range set.Spec.Services {
+		wanted[keyOf(e)] = true
+	}
+	for _, svc := range services {
+		if svc.Problem != "" {
+			s.problems[svc.Key] = svc.Problem
+		}
+		content := engine.DigestOf(map[string]string{"values": svc.Values, "source": svc.Source.Digest, "problem": svc.Problem})
+		s.contents[svc.Key] = content
+		if !wanted[svc.Key] {
+			e := entry{Namespace: svc.Key.Namespace, Name: svc.Key.Name, Template: svc.Template}
+			s.attached[svc.Key] = thing{e, svc.Problem, content}
+		}
+	}
+}
+
+// remember keeps what the services are made of now: where a ConfigMap or Secret makes something
+// else of it, they are deployed again.
+func (m *model) remember(ctx context.Context) error {
+	var sets kcm.ServiceSetList
+	if err := m.kube.List(ctx, &sets); err != nil {
+		return err
+	}
+	for i := range sets.Items {
+		set := &sets.Items[i]
+		saw, err := m.look(ctx, set)
+		if err != nil {
+			return fmt.Errorf("looking at ServiceSet %s/%s: %w", set.Namespace, set.Name, err)
+		}
+		m.attached[client.ObjectKeyFromObject(set)] = saw.attached
+		there := m.have[client.ObjectKeyFromObject(set)]
+		for key, old := range there {
+			old.content = saw.contents[key]
+			there[key] = old
+		}
+	}
+	return nil
+}
+
 // diff says how the objects of a service would change; empty where that cannot be told.
-func (m *model) diff(ctx context.Context, set *kcm.ServiceSet, before, now entry) (string, error) {
+func (m *model) diff(ctx context.Context, set *kcm.ServiceSet, s Step) (string, error) {
 	if m.seen.Text == nil || m.preview == nil || set.Labels[kcm.AdapterLabel] != kcm.AdapterBuiltIn {
 		return "", nil
 	}
-	old, err := m.text(ctx, set, before)
+	var old string
+	was := func() (err error) {
+		old, err = m.text(ctx, set, s.before)
+		return err
+	}
+	var err error
+	if s.fresh {
+		err = m.content.before(was)
+	} else {
+		err = was()
+	}
 	if err != nil {
 		return untold(err)
 	}
-	fresh, err := m.text(ctx, set, now)
+	fresh, err := m.text(ctx, set, s.now)
 	if err != nil {
 		return untold(err)
 	}
@@ -72,9 +144,9 @@ func (m *model) diff(ctx context.Context, set *kcm.ServiceSet, before, now entry
 }
 
 // untold passes over what says nothing about the plan: a chart that is not fetched, a template that
-// is not there.
+// is not there, a Secret that may not be read.
 func untold(err error) (string, error) {
-	if errors.Is(err, fleet.ErrNotYet) || errors.Is(err, fleet.ErrInvalid) || apierrors.IsNotFound(err) {
+	if errors.Is(err, fleet.ErrNotYet) || errors.Is(err, fleet.ErrInvalid) || apierrors.IsNotFound(err) || apierrors.IsForbidden(err) {
 		return "", nil
 	}
 	return "", err

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -28,7 +29,11 @@ import (
 	"portico.dev/portico/state/engine"
 )
 
-const home = "kcm-system"
+// The namespaces of clusters: the system's, and one that gets templates as copies.
+const (
+	home   = "kcm-system"
+	tenant = "tenant"
+)
 
 // changes is how many changes are planned and made.
 var changes = flag.Int("changes", 2000, "how many changes are planned and made")
@@ -41,6 +46,7 @@ func began() time.Time { return time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC) }
 func TestPlanIsWhatHappens(t *testing.T) {
 	log.SetLogger(logr.Discard())
 	count := *changes
+	elsewhere.Store(0)
 	const lanes = 2
 	steps := make(chan int, lanes)
 	for lane := range lanes {
@@ -58,10 +64,16 @@ func TestPlanIsWhatHappens(t *testing.T) {
 	}
 	t.Cleanup(func() {
 		if !t.Failed() {
+			if elsewhere.Load() == 0 && count >= 100 {
+				t.Error("no step was taken on a cluster that gets its templates as copies")
+			}
 			t.Logf("%d of %d changes went as planned, in %d steps", count, count, <-steps+<-steps)
 		}
 	})
 }
+
+// elsewhere counts steps with templates that were copied.
+var elsewhere atomic.Int64
 
 // agree plans one change and makes it.
 func agree(t *testing.T, seed uint64) int {
@@ -92,6 +104,9 @@ func agree(t *testing.T, seed uint64) int {
 		for _, s := range c.Steps {
 			planned[s.Set+" "+s.Namespace+"/"+s.Name] = append(planned[s.Set+" "+s.Namespace+"/"+s.Name], words(s))
 			count++
+			if strings.HasPrefix(s.Set, tenant+"/") && !strings.HasPrefix(s.From, kcm.ClusterDeploymentKind) {
+				elsewhere.Add(1)
+			}
 		}
 	}
 	if diff := cmp.Diff(planned, l.steps); diff != "" {
@@ -173,7 +188,10 @@ func (l *live) rests(ctx context.Context) (bool, error) {
 	}
 	for i := range sets.Items {
 		worked, err := l.work(ctx, &sets.Items[i], sets.Items)
-		if err != nil || worked || len(l.w.kube.Journal()) > 0 {
+		if err != nil || worked {
+			return false, err
+		}
+		if moved, err := l.w.moved(ctx); err != nil || moved {
 			return false, err
 		}
 	}
@@ -198,7 +216,11 @@ func (l *live) act(ctx context.Context, who int) (bool, error) {
 	default:
 		worked, err = l.engine(ctx)
 	}
-	return worked || len(l.w.kube.Journal()) > 0, err
+	if err != nil {
+		return false, err
+	}
+	moved, err := l.w.moved(ctx)
+	return worked || moved, err
 }
 
 // engine looks at one set, and works on one of its services: it begins, or it comes to its end.
@@ -297,16 +319,12 @@ func fleetOf(t *testing.T, rnd *rand.Rand) *shadow.Client {
 			t.Fatal(err)
 		}
 	}
-	for _, app := range []string{"a", "b", "c"} {
+	for app, namespace := range map[string]string{"a": home, "b": home, "c": home, "d": tenant} {
 		for v := 1; v <= 4; v++ {
-			put(&kcm.ServiceTemplate{
-				ObjectMeta: metav1.ObjectMeta{Namespace: home, Name: fmt.Sprintf("%s-%d", app, v)},
-				Spec:       kcm.ServiceTemplateSpec{Version: fmt.Sprintf("%d.0.0", v)},
-				Status:     kcm.ServiceTemplateStatus{TemplateStatus: kcm.TemplateStatus{TemplateValidationStatus: kcm.TemplateValidationStatus{Valid: true}}},
-			})
+			put(templateOf(app, namespace, v))
 		}
 		put(&kcm.ServiceTemplateChain{
-			ObjectMeta: metav1.ObjectMeta{Namespace: home, Name: app},
+			ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: app},
 			Spec: kcm.TemplateChainSpec{SupportedTemplates: []kcm.SupportedTemplate{
 				{Name: app + "-1", AvailableUpgrades: []kcm.AvailableUpgrade{{Name: app + "-2"}}},
 				{Name: app + "-2", AvailableUpgrades: []kcm.AvailableUpgrade{{Name: app + "-3"}, {Name: app + "-1"}}},
@@ -331,11 +349,32 @@ func fleetOf(t *testing.T, rnd *rand.Rand) *shadow.Client {
 	return kube
 }
 
-func clusterOf(rnd *rand.Rand, name string) *kcm.ClusterDeployment {
-	return &kcm.ClusterDeployment{
-		ObjectMeta: metav1.ObjectMeta{Namespace: home, Name: name, Labels: labelsOf(rnd), Finalizers: []string{"test/cluster"}},
-		Spec:       kcm.ClusterDeploymentSpec{Template: "t", ServiceSpec: servicesOf(rnd, "own")},
+func templateOf(app, namespace string, v int) *kcm.ServiceTemplate {
+	name := fmt.Sprintf("%s-%d", app, v)
+	chart := &kcm.CrossNamespaceSourceReference{Kind: "HelmChart", Name: name, Namespace: namespace}
+	return &kcm.ServiceTemplate{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
+		Spec:       kcm.ServiceTemplateSpec{Version: fmt.Sprintf("%d.0.0", v), Helm: &kcm.HelmSpec{ChartSpec: &kcm.HelmChartSpec{}}},
+		Status:     kcm.ServiceTemplateStatus{TemplateStatus: kcm.TemplateStatus{TemplateValidationStatus: kcm.TemplateValidationStatus{Valid: true}, ChartRef: chart}},
 	}
+}
+
+// foreign begins the names of services that clusters in the other namespace want themselves.
+const foreign = "far"
+
+func clusterOf(rnd *rand.Rand, name string) *kcm.ClusterDeployment {
+	d := &kcm.ClusterDeployment{
+		ObjectMeta: metav1.ObjectMeta{Namespace: []string{home, tenant}[rnd.IntN(2)], Name: name, Labels: labelsOf(rnd), Finalizers: []string{"test/cluster"}},
+	}
+	d.Spec = kcm.ClusterDeploymentSpec{Template: "t", ServiceSpec: servicesOf(rnd, prefixOf(d))}
+	return d
+}
+
+func prefixOf(d *kcm.ClusterDeployment) string {
+	if d.Namespace == tenant {
+		return foreign
+	}
+	return "own"
 }
 
 func labelsOf(rnd *rand.Rand) map[string]string {
@@ -392,6 +431,9 @@ func servicesOf(rnd *rand.Rand, prefix string) kcm.ServiceSpec {
 
 func serviceOf(rnd *rand.Rand, name string) kcm.Service {
 	app := []string{"a", "b", "c"}[rnd.IntN(3)]
+	if strings.HasPrefix(name, foreign) {
+		app = "d"
+	}
 	s := kcm.Service{Name: name, Namespace: "ns", Template: fmt.Sprintf("%s-%d", app, 1+rnd.IntN(4)), Values: fmt.Sprintf("n: %d", rnd.IntN(3)), Disable: rnd.IntN(12) == 0}
 	if rnd.IntN(2) == 0 {
 		s.TemplateChain = app
@@ -433,7 +475,7 @@ func changeOf(t *testing.T, rnd *rand.Rand, kube *shadow.Client) Change {
 		if rnd.IntN(3) == 0 {
 			o.Labels = labelsOf(rnd)
 		} else {
-			mutate(rnd, &o.Spec.ServiceSpec, "own")
+			mutate(rnd, &o.Spec.ServiceSpec, prefixOf(o))
 		}
 	case *kcm.MultiClusterService:
 		if rnd.IntN(3) == 0 {

@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/tools/events"
+	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -73,18 +74,42 @@ func (c *Controller) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&statev1.Rollout{}, handler.EnqueueRequestsFromMapFunc(c.siblings), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&kcm.MultiClusterService{}, handler.EnqueueRequestsFromMapFunc(c.ofOwner)).
 		Watches(&statev1.NamespacedMultiClusterService{}, handler.EnqueueRequestsFromMapFunc(c.ofOwner)).
-		Watches(&kcm.ClusterDeployment{}, handler.EnqueueRequestsFromMapFunc(c.ofCluster), builder.WithPredicates(moved())).
+		Watches(&kcm.ClusterDeployment{}, c.clusterNews()).
 		Watches(&kcm.ServiceSet{}, handler.EnqueueRequestsFromMapFunc(c.ofSet)).
 		Complete(c)
 }
 
-// moved lets through what matters of a ClusterDeployment: its labels, its wish, its end.
-func moved() predicate.Predicate {
-	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
-		return e.ObjectOld.GetGeneration() != e.ObjectNew.GetGeneration() ||
-			!maps.Equal(e.ObjectOld.GetLabels(), e.ObjectNew.GetLabels()) ||
-			(e.ObjectOld.GetDeletionTimestamp() == nil) != (e.ObjectNew.GetDeletionTimestamp() == nil)
-	}}
+// clusterNews is what matters of a change to a ClusterDeployment: its labels, whether it is only
+// tried out, and its end are news for all Rollouts; its wish for those alone that take it in waves.
+func (c *Controller) clusterNews() handler.EventHandler {
+	type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
+	all := func(ctx context.Context, obj client.Object, q queue) { add(q, c.ofCluster(ctx, obj)) }
+	return handler.Funcs{
+		CreateFunc: func(ctx context.Context, e event.CreateEvent, q queue) { all(ctx, e.Object, q) },
+		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q queue) { all(ctx, e.Object, q) },
+		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue) {
+			was, now := e.ObjectOld.(*kcm.ClusterDeployment), e.ObjectNew.(*kcm.ClusterDeployment)
+			switch {
+			case moved(was, now):
+				all(ctx, now, q)
+			case was.Generation != now.Generation:
+				add(q, c.ofWish(ctx, now))
+			}
+		},
+	}
+}
+
+func add(q workqueue.TypedRateLimitingInterface[reconcile.Request], requests []reconcile.Request) {
+	for _, r := range requests {
+		q.Add(r)
+	}
+}
+
+// moved says whether services may go to a cluster now to which they did not go before, or the
+// other way round.
+func moved(was, now *kcm.ClusterDeployment) bool {
+	return !maps.Equal(was.Labels, now.Labels) || was.Spec.DryRun != now.Spec.DryRun ||
+		(was.DeletionTimestamp == nil) != (now.DeletionTimestamp == nil)
 }
 
 // siblings are the other Rollouts of the namespace: which one counts may be another now.
@@ -115,17 +140,22 @@ func (c *Controller) ofCluster(ctx context.Context, obj client.Object) []reconci
 	return append(out, c.those(ctx, c.system, func(s statev1.RolloutSubject) bool { return s.Kind == statev1.SubjectMultiClusterService })...)
 }
 
+// ofWish are the Rollouts of a ClusterDeployment's own services.
+func (c *Controller) ofWish(ctx context.Context, obj client.Object) []reconcile.Request {
+	return c.those(ctx, obj.GetNamespace(), func(s statev1.RolloutSubject) bool { return s.Kind == statev1.SubjectClusterDeployment })
+}
+
 // ofSet are the Rollouts of the owner of a ServiceSet.
 func (c *Controller) ofSet(ctx context.Context, obj client.Object) []reconcile.Request {
 	if owner, ok := placement.OwnerOfSet(obj.(*kcm.ServiceSet)); ok {
 		return c.of(ctx, owner)
 	}
-	return c.those(ctx, obj.GetNamespace(), func(s statev1.RolloutSubject) bool { return s.Kind == statev1.SubjectClusterDeployment })
+	return c.ofWish(ctx, obj)
 }
 
 func (c *Controller) those(ctx context.Context, namespace string, wanted func(statev1.RolloutSubject) bool) []reconcile.Request {
 	var list statev1.RolloutList
-	if err := c.kube.List(ctx, &list, client.InNamespace(namespace)); err != nil {
+	if err := c.kube.List(ctx, &list, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
 		ctrl.LoggerFrom(ctx).Error(err, "listing Rollouts", "namespace", namespace)
 		return nil
 	}

@@ -39,7 +39,7 @@ const (
 func (c *Controller) observe(ctx context.Context, r *statev1.Rollout) (saw Observed, err error) {
 	saw.Now = c.clock()
 	var all statev1.RolloutList
-	if err := c.kube.List(ctx, &all, client.InNamespace(r.Namespace)); err != nil {
+	if err := c.kube.List(ctx, &all, client.InNamespace(r.Namespace), client.UnsafeDisableDeepCopy); err != nil {
 		return saw, fmt.Errorf("listing Rollouts in namespace %s: %w", r.Namespace, err)
 	}
 	if r.Spec.Subject.Kind == statev1.SubjectClusterDeployment {
@@ -134,10 +134,11 @@ func (c *Controller) observeMany(ctx context.Context, r *statev1.Rollout, all []
 	return nil
 }
 
-// clusters are the ClusterDeployments of a namespace; of all, if it is empty.
+// clusters are the ClusterDeployments of a namespace; of all, if it is empty. They must not be
+// changed.
 func (c *Controller) clusters(ctx context.Context, namespace string) ([]kcm.ClusterDeployment, error) {
 	var list kcm.ClusterDeploymentList
-	if err := c.kube.List(ctx, &list, client.InNamespace(namespace)); err != nil {
+	if err := c.kube.List(ctx, &list, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
 		return nil, fmt.Errorf("listing ClusterDeployments: %w", err)
 	}
 	return list.Items, nil

@@ -4,10 +4,12 @@ import (
 	"context"
 	"log/slog"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/go-logr/logr"
+	eventsv1 "k8s.io/api/events/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -39,6 +41,7 @@ func newPlane(t *testing.T) *plane {
 	api := shared.Cluster(t)
 	scheme := runtime.NewScheme()
 	must(t, kcm.AddToScheme(scheme))
+	must(t, eventsv1.AddToScheme(scheme))
 	kube, err := client.NewWithWatch(api.Config, client.Options{Scheme: scheme})
 	must(t, err)
 	skip := true
@@ -194,4 +197,39 @@ func (p *plane) touch(d *kcm.ClusterDeployment) {
 		}
 	}
 	p.Fatal("the upgrade paths were not written again")
+}
+
+// A set that has the name of a ClusterDeployment's, and somebody else's services, stays as it is;
+// an event says so.
+func TestSetOfAnother(t *testing.T) {
+	p := newPlane(t)
+	p.create(p.template("web-1", "1.0.0"))
+	theirs := &kcm.ServiceSet{ObjectMeta: p.meta("dev-487a0a9a"), Spec: kcm.ServiceSetSpec{
+		Cluster: "dev", MultiClusterService: "ingress", Provider: kcm.StateManagementProviderConfig{Name: kcm.DefaultStateManagementProviderName},
+	}}
+	p.create(theirs)
+	d := &kcm.ClusterDeployment{ObjectMeta: p.meta(theirs.Name), Spec: kcm.ClusterDeploymentSpec{
+		Template: "none", Credential: "none", ServiceSpec: kcm.ServiceSpec{Services: []kcm.Service{{Name: "web", Template: "web-1"}}},
+	}}
+	p.create(d)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	w, err := p.kube.Watch(ctx, &eventsv1.EventList{}, client.InNamespace(p.namespace))
+	must(t, err)
+	defer w.Stop()
+	said := ""
+	for event := range w.ResultChan() {
+		if e, ok := event.Object.(*eventsv1.Event); ok && e.Regarding.Name == d.Name && e.Reason == "InvalidServices" {
+			said = e.Note
+			break
+		}
+	}
+	if !strings.Contains(said, "has the services of MultiClusterService ingress") {
+		t.Errorf("the event says %q; want whose set it is", said)
+	}
+	var now kcm.ServiceSet
+	must(t, p.kube.Get(t.Context(), client.ObjectKeyFromObject(theirs), &now))
+	if now.ResourceVersion != theirs.ResourceVersion {
+		t.Errorf("the set of another was written: %+v", now)
+	}
 }

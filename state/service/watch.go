@@ -26,6 +26,7 @@ func (c *Controller) SetupWithManager(mgr ctrl.Manager) error {
 	if err := index(mgr.GetFieldIndexer()); err != nil {
 		return err
 	}
+	c.events = mgr.GetEventRecorder("portico-state")
 	b := ctrl.NewControllerManagedBy(mgr).Named("state.service").
 		For(&kcm.ClusterDeployment{}).
 		Owns(&kcm.ServiceSet{}).
@@ -76,7 +77,7 @@ func index(indexer client.FieldIndexer) error {
 func (c *Controller) usersOf(index string) handler.MapFunc {
 	return func(ctx context.Context, obj client.Object) []reconcile.Request {
 		var found kcm.ClusterDeploymentList
-		if err := c.kube.List(ctx, &found, client.InNamespace(obj.GetNamespace()), client.MatchingFields{index: obj.GetName()}); err != nil {
+		if err := c.kube.List(ctx, &found, client.InNamespace(obj.GetNamespace()), client.MatchingFields{index: obj.GetName()}, client.UnsafeDisableDeepCopy); err != nil {
 			ctrl.LoggerFrom(ctx).Error(err, "listing the ClusterDeployments that name an object", "index", index, "name", obj.GetName())
 			return nil
 		}
@@ -88,7 +89,7 @@ func (c *Controller) usersOf(index string) handler.MapFunc {
 func (c *Controller) usersOfTemplate(ctx context.Context, obj client.Object) []reconcile.Request {
 	out := c.usersOf(byTemplate)(ctx, obj)
 	var chains kcm.ServiceTemplateChainList
-	if err := c.kube.List(ctx, &chains, client.InNamespace(obj.GetNamespace()), client.MatchingFields{byListed: obj.GetName()}); err != nil {
+	if err := c.kube.List(ctx, &chains, client.InNamespace(obj.GetNamespace()), client.MatchingFields{byListed: obj.GetName()}, client.UnsafeDisableDeepCopy); err != nil {
 		ctrl.LoggerFrom(ctx).Error(err, "listing the chains of a service template", "template", obj.GetName())
 		return out
 	}

@@ -85,11 +85,7 @@ func (c *Controller) forget(set client.ObjectKey) {
 // make tells the engine what is wanted, and writes how that stands.
 func (c *Controller) make(ctx context.Context, set *kcm.ServiceSet) (reconcile.Result, error) {
 	done, err := c.apply(ctx, set)
-	if c.heard.add(client.ObjectKeyFromObject(set)) {
-		for _, going := range c.beside(ctx, set) {
-			c.bell.Ring(going.NamespacedName) // it may have waited for this one
-		}
-	}
+	c.hear(ctx, set)
 	if _, known := fleet.NextOf(err); !known {
 		return reconcile.Result{}, err
 	}
@@ -108,6 +104,9 @@ func (c *Controller) apply(ctx context.Context, set *kcm.ServiceSet) (Outcome, e
 	if err != nil {
 		return Outcome{}, fmt.Errorf("%w: %w", fleet.ErrInvalid, err)
 	}
+	if err := mayReach(set, set.Namespace == c.home); err != nil {
+		return Outcome{}, err // nothing is read for it, and no engine is asked to let go
+	}
 	saw, err := c.observe(ctx, set, was)
 	done := Outcome{Saw: saw}
 	if err != nil {
@@ -121,6 +120,10 @@ func (c *Controller) apply(ctx context.Context, set *kcm.ServiceSet) (Outcome, e
 	if err != nil {
 		return done, err
 	}
+	if err := c.stay(ctx, set, was, to, &saw); err != nil {
+		return done, err
+	}
+	done.Saw = saw
 	if from != nil && from != to && saw.Provider.Held == "" && !isPaused(set) {
 		gone, err := c.handOver(ctx, set, saw, &done)
 		if err != nil || !gone {
@@ -183,7 +186,7 @@ func (c *Controller) hand(ctx context.Context, set *kcm.ServiceSet, to engine.En
 		if here, err = to.Apply(ctx, *done.Parts.Local); err != nil {
 			return err
 		}
-	case record.Local && !done.Parts.Target.Paused:
+	case record.Local && !done.Parts.Target.Paused && len(done.Saw.Unheard) == 0:
 		if here, err = to.Remove(ctx, engine.Removal{Ref: localRef(set), Options: record.options()}); err != nil {
 			return err
 		}
@@ -195,12 +198,13 @@ func (c *Controller) hand(ctx context.Context, set *kcm.ServiceSet, to engine.En
 		}
 	}
 	report, err := to.Apply(ctx, done.Parts.Target)
-	done.Report = merged(report, here)
+	done.Report = retold(merged(report, here), done.Saw)
 	return err
 }
 
 // unmake has the services removed, or leaves them where nobody can reach them any more.
 func (c *Controller) unmake(ctx context.Context, set *kcm.ServiceSet) (reconcile.Result, error) {
+	c.hear(ctx, set) // nobody waits for one that goes
 	owner, err := c.cluster(ctx, set)
 	if err != nil {
 		return reconcile.Result{}, err

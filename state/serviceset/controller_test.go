@@ -92,6 +92,8 @@ type plane struct {
 	engine  *counted
 	cluster *memory.Cluster
 	target  engine.Target
+	// controller is the one of ServiceSets.
+	controller *serviceset.Controller
 	// ahead is how far the plane's clock is ahead of ours, in seconds.
 	ahead atomic.Int64
 }
@@ -124,9 +126,10 @@ func newPlane(t *testing.T) *plane {
 		Children: deployment.Direct{}, Events: mgr.GetEventRecorder("test"), Clock: time.Now,
 	}).Setup(ctx, mgr))
 	must(t, service.New(mgr.GetClient()).SetupWithManager(mgr))
-	must(t, serviceset.New(mgr, serviceset.Config{
+	p.controller = serviceset.New(mgr, serviceset.Config{
 		Engines: []engine.Engine{p.engine, named{memory.New(p.other, time.Now), "other"}}, Default: "memory", Home: home, Clock: p.now,
-	}).SetupWithManager(mgr))
+	})
+	must(t, p.controller.SetupWithManager(mgr))
 	ended := make(chan error)
 	go func() { ended <- mgr.Start(ctx) }()
 	t.Cleanup(func() { cancel(); must(t, <-ended) })

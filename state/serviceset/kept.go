@@ -3,10 +3,13 @@ package serviceset
 import (
 	"crypto/sha256"
 	"sync"
+
+	"portico.dev/portico/state/values"
 )
 
-// keptResults bounds how many merged values are kept; when there are more, the older half goes.
-const keptResults = 4096
+// keptBytes bounds how much of merged values is kept; when there is more, the older half goes. What
+// is kept of a result beside its text counts as keptBeside.
+const keptBytes, keptBeside = 16 << 20, 128
 
 // kept keeps the results of working on values by the digest of what they were made from: in a fleet
 // many services have the same, and most looks at a set change none. A nil one keeps nothing. It is
@@ -14,6 +17,8 @@ const keptResults = 4096
 type kept struct {
 	mu         sync.Mutex
 	young, old map[[sha256.Size]byte]result
+	// size is how much the young ones are.
+	size int
 }
 
 type result struct {
@@ -21,10 +26,11 @@ type result struct {
 	err  error
 }
 
-func (k *kept) get(digest [sha256.Size]byte, work func() (string, error)) (string, error) {
+func (k *kept) get(in values.Input) (string, error) {
 	if k == nil {
-		return work()
+		return values.Merge(in)
 	}
+	digest := digestOf(in)
 	k.mu.Lock()
 	found, ok := k.young[digest]
 	if !ok {
@@ -36,7 +42,7 @@ func (k *kept) get(digest [sha256.Size]byte, work func() (string, error)) (strin
 	if ok {
 		return found.text, found.err
 	}
-	found.text, found.err = work()
+	found.text, found.err = values.Merge(in)
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.put(digest, found)
@@ -45,11 +51,20 @@ func (k *kept) get(digest [sha256.Size]byte, work func() (string, error)) (strin
 
 // put is called with the lock held.
 func (k *kept) put(digest [sha256.Size]byte, r result) {
-	if len(k.young) >= keptResults/2 {
-		k.old, k.young = k.young, nil
-	}
-	if k.young == nil {
-		k.young = map[[sha256.Size]byte]result{}
+	size := r.size()
+	switch _, there := k.young[digest]; {
+	case there, size > keptBytes/2:
+		return
+	case k.young == nil || k.size+size > keptBytes/2:
+		k.old, k.young, k.size = k.young, map[[sha256.Size]byte]result{}, 0
 	}
 	k.young[digest] = r
+	k.size += size
+}
+
+func (r result) size() int {
+	if r.err != nil {
+		return keptBeside + len(r.text) + len(r.err.Error())
+	}
+	return keptBeside + len(r.text)
 }

@@ -8,11 +8,13 @@ import (
 
 	sourcev1 "github.com/fluxcd/source-controller/api/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	kcm "portico.dev/portico/api/kcm/v1beta1"
 	"portico.dev/portico/fleet"
 	"portico.dev/portico/kube/follow"
+	"portico.dev/portico/kube/remote"
 	"portico.dev/portico/state/engine"
 	"portico.dev/portico/state/service"
 	"portico.dev/portico/state/values"
@@ -66,7 +68,24 @@ func (l *look) follow(o follow.Object) {
 	l.c.follow.Add(client.ObjectKeyFromObject(l.set), o)
 }
 
+// address follows what leads to the target: other credentials may open what was shut.
+func (l *look) address(ctx context.Context) error {
+	if l.set.Spec.Provider.SelfManagement {
+		return nil
+	}
+	cluster := client.ObjectKey{Namespace: l.set.Namespace, Name: l.set.Spec.Cluster}
+	found, err := l.read(ctx, sveltosClusterKind, cluster)
+	if err != nil {
+		return err
+	}
+	l.follow(follow.Object{Kind: schema.GroupVersionKind{Version: "v1", Kind: "Secret"}, Key: remote.RefOf(cluster, found).Secret})
+	return nil
+}
+
 func (l *look) all(ctx context.Context) error {
+	if err := l.address(ctx); err != nil {
+		return err
+	}
 	for _, svc := range l.set.Spec.Services {
 		if err := l.template(ctx, svc.Template); err != nil {
 			return err
@@ -159,6 +178,10 @@ func (c *Controller) depart(ctx context.Context, set *kcm.ServiceSet, owner *kcm
 
 // remove asks the engine that made the services to remove them, on each cluster.
 func (c *Controller) remove(ctx context.Context, set *kcm.ServiceSet, saw *Departure) error {
+	if mayReach(set, set.Namespace == c.home) != nil {
+		saw.Report.Gone = true // it never made anything there
+		return nil
+	}
 	was, err := recordOf(set, c.engines.fallback)
 	if err != nil {
 		return err
@@ -174,6 +197,12 @@ func (c *Controller) remove(ctx context.Context, set *kcm.ServiceSet, saw *Depar
 	}
 	options, err := c.templateOptions(ctx, set)
 	if err != nil {
+		return err
+	}
+	if err := (&look{c: c, set: set}).address(ctx); err != nil {
+		return err
+	}
+	if err := c.follow.Watch(c.control); err != nil {
 		return err
 	}
 	report, err := takeOff(ctx, made, removalOf(set, was, options), was)

@@ -48,7 +48,7 @@ func (d Departure) holds() string {
 	case len(d.First) > 0:
 		return fmt.Sprintf("What depends on it goes first: ServiceSet %s.", strings.Join(d.First, ", "))
 	case len(d.Unheard) > 0:
-		return fmt.Sprintf("The other ServiceSets of the cluster are looked at first: %s.", strings.Join(d.Unheard, ", "))
+		return othersFirst(d.Unheard)
 	}
 	return ""
 }

@@ -34,6 +34,9 @@ type Observed struct {
 	Attached []Attached
 	// Leaving are services that left the spec and have to be removed in a way of their own.
 	Leaving []engine.Service
+	// Unheard are the other sets of the cluster that the engine was not told of since it was started:
+	// what has to be removed stays until it was.
+	Unheard []string
 	// Provider is how the StateManagementProvider stands.
 	Provider Provider
 	// Home says that the set is in the system namespace, and so may reach the management cluster.
@@ -125,6 +128,9 @@ func concerns(services []engine.Service, path string) int {
 // Resolve turns a ServiceSet into what an engine is given. It is pure. What is wrong with one
 // service becomes that service's problem; an error means that the whole set is wrong.
 func Resolve(set *kcm.ServiceSet, saw Observed) (Parts, error) {
+	if err := mayReach(set, saw.Home); err != nil {
+		return Parts{}, err
+	}
 	config, err := configOf(set.Spec.Provider)
 	if err != nil {
 		return Parts{}, err
@@ -160,6 +166,15 @@ func Resolve(set *kcm.ServiceSet, saw Observed) (Parts, error) {
 		out.Local = &local
 	}
 	return out, nil
+}
+
+// mayReach refuses a set of a tenant that is for the management cluster: there the engines may do
+// everything. home says that the set is in the system namespace.
+func mayReach(set *kcm.ServiceSet, home bool) error {
+	if !set.Spec.Provider.SelfManagement || home {
+		return nil
+	}
+	return fmt.Errorf("choosing the target: %w: spec.provider.selfManagement is for the management cluster, which only ServiceSets of the system namespace may reach: take it out and set spec.cluster, or have the services deployed from there", fleet.ErrInvalid)
 }
 
 func isPaused(set *kcm.ServiceSet) bool {

@@ -39,7 +39,11 @@ func give(out *engine.Service, svc kcm.ServiceWithValues, saw Observed) {
 			return
 		}
 	}
-	text, err := saw.kept.get(digestOf(in), func() (string, error) { return values.Merge(in) })
+	keeps := saw.kept
+	if secret(in) {
+		keeps = nil // what came out of a Secret does not stay in memory
+	}
+	text, err := keeps.get(in)
 	if err != nil {
 		out.Problem = fleet.Sentence(err)
 	}
@@ -52,6 +56,16 @@ func nameOfValues(from kcm.ValuesFrom) string { return from.Kind + "/" + from.Na
 func isTemplate(source values.Source) bool {
 	_, annotated := source.Annotations[kcm.ResourceTemplateAnnotation]
 	return annotated && slices.ContainsFunc(slices.Collect(maps.Values(source.Data)), values.IsTemplate)
+}
+
+// secret says whether Secrets go into values.
+func secret(in values.Input) bool {
+	for _, object := range in.Facts.MgmtResources {
+		if object["kind"] == "Secret" {
+			return true
+		}
+	}
+	return slices.ContainsFunc(in.From, func(s values.Source) bool { return s.Kind == "Secret" })
 }
 
 // digestOf tells inputs apart.

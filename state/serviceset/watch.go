@@ -99,7 +99,8 @@ func (c *Controller) usersOfProvider(ctx context.Context, obj client.Object) []r
 	return c.list(ctx, "", client.MatchingFields{byProvider: obj.GetName()})
 }
 
-// beside are the sets of the same cluster that are going: one of them may have waited.
+// beside are the sets of the same cluster that are going, or have something to remove: one of them
+// may have waited.
 func (c *Controller) beside(ctx context.Context, obj client.Object) []reconcile.Request {
 	var found kcm.ServiceSetList
 	where := []client.ListOption{client.InNamespace(obj.GetNamespace()), client.MatchingFields{byCluster: obj.(*kcm.ServiceSet).Spec.Cluster}}
@@ -107,7 +108,9 @@ func (c *Controller) beside(ctx context.Context, obj client.Object) []reconcile.
 		ctrl.LoggerFrom(ctx).Error(err, "listing the ServiceSets of a cluster")
 		return nil
 	}
-	found.Items = slices.DeleteFunc(found.Items, func(s kcm.ServiceSet) bool { return s.DeletionTimestamp == nil })
+	found.Items = slices.DeleteFunc(found.Items, func(s kcm.ServiceSet) bool {
+		return s.DeletionTimestamp == nil && !c.heard.waits(client.ObjectKeyFromObject(&s))
+	})
 	return control.Requests(&found)
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"portico.dev/portico/kube/helm"
 	"portico.dev/portico/state/engine"
@@ -41,7 +42,7 @@ func (w *worker) rivalry(s *set, key engine.Key, alone step) step {
 	owner := w.owners[has.Owner]
 	switch {
 	case owner == nil:
-		return conflict("the release belongs to another ServiceSet, which this engine has not been told of")
+		return w.orphan(s, key)
 	case owner.priority() >= s.priority():
 		return conflict("the release belongs to ServiceSet " + owner.ref.Set.String())
 	case alone.do != apply:
@@ -52,6 +53,24 @@ func (w *worker) rivalry(s *set, key engine.Key, alone step) step {
 		return step{do: rest, state: engine.Provisioning, message: fmt.Sprintf("waits until the work of ServiceSet %s on it has ended", owner.ref.Set)}
 	}
 	return step{do: take, state: engine.Provisioning, message: "taking it over from ServiceSet " + owner.ref.Set.String(), other: owner.owner}
+}
+
+// orphaned is after how long the record of a release is read again whose owner nobody has told of.
+const orphaned = time.Minute
+
+// orphan is the policy for a release of an owner that may yet be told of, or may be gone for good:
+// then somebody has to say so on the release's records, which are read from time to time.
+func (w *worker) orphan(s *set, key engine.Key) step {
+	st := conflict("the release belongs to another ServiceSet, which this engine has not been told of")
+	st.message += fmt.Sprintf("; if that ServiceSet does not exist any more, take the label %s off the release's Secrets: kubectl label secret -n %s -l owner=helm,name=%s %s-", SetLabel, key.Namespace, key.Name, SetLabel)
+	now, svc := w.clock(), s.services[key]
+	if svc.asked.IsZero() {
+		svc.asked = now
+	}
+	if st.at = svc.asked.Add(orphaned); !now.Before(st.at) {
+		st.do, st.at = ask, time.Time{}
+	}
+	return st
 }
 
 // succession is the policy for a release of a set that does not want it any more. It is handed

@@ -26,6 +26,11 @@ func TestContest(t *testing.T) {
 		return step{do: rest, state: engine.Failed, conflict: true, message: message + hint}
 	}
 	alone, gone := step{do: apply}, step{do: remove}
+	now := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
+	orphan := lost("the release belongs to another ServiceSet, which this engine has not been told of")
+	orphan.message += "; if that ServiceSet does not exist any more, take the label " + SetLabel + " off the release's Secrets: kubectl label secret -n web -l owner=helm,name=app " + SetLabel + "-"
+	asks := orphan
+	orphan.at, asks.do = now.Add(orphaned), ask
 	tests := []struct {
 		name, why, owner, set string
 		change                func(*worker)
@@ -39,7 +44,8 @@ func TestContest(t *testing.T) {
 		{"Higher", "The higher one takes it over.", "low", "high", nil, alone, step{do: take, state: engine.Provisioning, message: words, other: ownerOf(named("low"))}},
 		{"HigherWaits", "Not before it could install it.", "low", "high", nil, step{do: rest, state: engine.Pending}, step{do: rest, state: engine.Pending}},
 		{"Lower", "The lower one has to wait.", "high", "low", nil, alone, lost("the release belongs to ServiceSet /high")},
-		{"Unknown", "Nobody takes anything from an owner that may yet be told of.", "other", "high", nil, alone, lost("the release belongs to another ServiceSet, which this engine has not been told of")},
+		{"Unknown", "Nobody takes anything from an owner that may yet be told of.", "other", "high", nil, alone, orphan},
+		{"UnknownForLong", "Somebody may have said meanwhile that the owner is gone.", "other", "high", func(w *worker) { w.sets[named("high")].services[key].asked = now.Add(-orphaned) }, alone, asks},
 		{"Leaves", "Who does not want it hands it over to the highest of the others.", "low", "low", func(w *worker) { w.sets[named("low")].removing = true }, gone, step{do: give, state: engine.Deleting, message: "handing it over to ServiceSet /high", other: ownerOf(named("high"))}},
 		{"LeavesInOrder", "Handing over is no removal: it waits for nobody.", "low", "low", func(w *worker) { w.sets[named("low")].removing = true }, step{do: rest}, step{do: give, state: engine.Deleting, message: "handing it over to ServiceSet /high", other: ownerOf(named("high"))}},
 		{"LeavesAlone", "Nobody else wants it: it is removed.", "high", "high", func(w *worker) {
@@ -58,7 +64,7 @@ func TestContest(t *testing.T) {
 	}
 	for _, tc := range tests {
 		t.Run(tc.name, func(t *testing.T) {
-			w := newWorker(New(nil, nil, time.Now), engine.Target{})
+			w := newWorker(New(nil, nil, func() time.Time { return now }), engine.Target{})
 			for _, p := range priorities {
 				w.want(engine.Set{Ref: engine.Ref{Set: named(p.name)}, Services: []engine.Service{{Key: key, Kind: engine.Helm}}, Policy: engine.Policy{Priority: p.priority}})
 			}

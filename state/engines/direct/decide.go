@@ -24,6 +24,8 @@ const (
 	remove action = "remove"
 	// look: ask how its objects stand.
 	look action = "look"
+	// ask: read whose the release is.
+	ask action = "ask"
 	// take: make another set's release this one's, before it is applied.
 	take action = "take over"
 	// give: hand the release over to the set that wants it next.

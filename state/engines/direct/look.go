@@ -70,6 +70,11 @@ func (e errand) look() operation {
 			svc.doubted = func() {
 				svc.stale = false
 				svc.judge(e.clock(), health{message: "its objects cannot be looked at: " + fleet.Sentence(err)})
+				// What has moved is still to be looked at, but no sooner than what does not run: a
+				// look that is refused would be refused again.
+				if again := svc.health.again(); again.After(svc.calmed) {
+					svc.calmed = again
+				}
 			}
 		}
 	}

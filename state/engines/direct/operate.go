@@ -53,6 +53,9 @@ func (e errand) act(ctx context.Context) time.Time {
 		e.operate(ctx, e.give(e.set.owner, helm.Owner{}))
 	case do == look:
 		e.operate(ctx, e.look())
+	case do == ask:
+		svc.asked = e.clock()
+		e.operate(ctx, e.check())
 	case svc.restless():
 		if e.clock().Before(svc.calmed) {
 			return svc.calmed

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"portico.dev/portico/kube/helm"
@@ -29,8 +30,10 @@ func (s *set) decide(key engine.Key) step {
 	switch {
 	case ok:
 		return decide(wanted, svc.facts, s.done)
-	case svc.release != nil && !s.mayRemove(key):
-		return step{do: rest, state: engine.Deleting, message: "waits until what depends on it is removed"}
+	case svc.release != nil:
+		if needy := s.needy(key); len(needy) > 0 {
+			return step{do: rest, state: engine.Deleting, message: fmt.Sprintf("waits until what depends on it is removed: %s", strings.Join(needy, ", "))}
+		}
 	}
 	return decideGone(svc.facts)
 }
@@ -45,14 +48,16 @@ func (s *set) done(key engine.Key) bool {
 	return once(svc.facts) || asWanted(svc.facts) && !(svc.outdated && differs(svc.input, s.wish(wanted)))
 }
 
-// mayRemove says whether everything that depends on the service is off the target.
-func (s *set) mayRemove(key engine.Key) bool {
+// needy are the services on the target that depend on this one, by their names.
+func (s *set) needy(key engine.Key) []string {
+	var out []string
 	for other, svc := range s.services {
 		if (svc.release != nil || svc.busy) && other != key && slices.Contains(svc.input.DependsOn, key) {
-			return false
+			out = append(out, other.String())
 		}
 	}
-	return true
+	slices.Sort(out)
+	return out
 }
 
 // differs says whether two wishes may lead to different releases. The words by which the user

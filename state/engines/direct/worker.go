@@ -109,6 +109,8 @@ type service struct {
 	// records a failure once that shows that it is not the target's.
 	unsure  bool
 	doubted func()
+	// asked is when somebody read last whose the release is, since its owner is not known.
+	asked time.Time
 	// stale says that the health may be another one by now, unread that all objects may have
 	// drifted; calmed is when to look. fresh says that it was applied just now.
 	stale, unread, fresh bool

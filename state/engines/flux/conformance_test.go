@@ -19,7 +19,7 @@ import (
 	"portico.dev/portico/state/engines/flux"
 )
 
-var shared = kubetest.Shared{CRDs: []string{"bin/share/crds/flux", "bin/share/crds/helm-controller"}}
+var shared = kubetest.Shared{CRDs: []string{"bin/share/crds/flux", "bin/share/crds/helm-controller", "bin/share/crds/portico"}}
 
 func TestMain(m *testing.M) { os.Exit(shared.Run(m)) }
 

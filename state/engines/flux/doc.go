@@ -2,9 +2,12 @@
 // wanted as HelmReleases on the management cluster, and never installs anything itself.
 //
 //	reads   HelmReleases, ExternalArtifacts; on the target the health of what was installed
-//	writes  HelmReleases and ExternalArtifacts that carry its labels
+//	writes  HelmReleases, ExternalArtifacts and Secrets with values, that carry its labels
 //	writes  on a target: nothing, but that what Flux has begun and forgotten is removed (see sweep)
 //	never   reads a HelmRelease of somebody else
+//
+// Values are in a Secret for each release, which goes with the HelmRelease; a HelmRelease goes with
+// its ServiceSet, if nobody has removed it before.
 //
 // Each target has one worker, which never blocks. There is one HelmRelease for a release on a
 // target, in the namespace where the target's kubeconfig is; labels say whose it is, so that

@@ -7,6 +7,8 @@ import (
 	"sync"
 
 	sourcev1 "github.com/fluxcd/source-controller/api/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
@@ -97,6 +99,9 @@ func New(c Config) (*Engine, error) {
 	if err := sourcev1.AddToScheme(scheme); err != nil {
 		return nil, fmt.Errorf("preparing Flux' kinds: %w", err)
 	}
+	if err := corev1.AddToScheme(scheme); err != nil {
+		return nil, fmt.Errorf("preparing the kind Secret: %w", err)
+	}
 	config := kuberest.CopyConfig(c.Management)
 	config.QPS, config.Burst = 200, 400
 	kube, err := client.New(config, client.Options{Scheme: scheme})
@@ -146,7 +151,7 @@ func (e *Engine) Changes() <-chan engine.Ref { return e.notices.C() }
 
 // Start implements engine.Engine.
 func (e *Engine) Start(ctx context.Context) error {
-	for _, kind := range []client.Object{&helmRelease{}, &sourcev1.ExternalArtifact{}} {
+	for _, kind := range []client.Object{&helmRelease{}, &sourcev1.ExternalArtifact{}, secretsNames()} {
 		if err := e.cache.IndexField(ctx, kind, targetLabel, byTarget); err != nil {
 			return fmt.Errorf("watching Flux' kinds: %w", err)
 		}
@@ -167,6 +172,13 @@ func (e *Engine) Start(ctx context.Context) error {
 	e.mu.Unlock()
 	e.notices.Deliver(ctx)
 	return <-caching
+}
+
+// secretsNames is the kind Secret, of which nothing is kept but names and labels.
+func secretsNames() client.Object {
+	out := &metav1.PartialObjectMetadata{}
+	out.SetGroupVersionKind(secretKind)
+	return out
 }
 
 func byTarget(o client.Object) []string { return []string{o.GetLabels()[targetLabel]} }

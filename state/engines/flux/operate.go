@@ -12,12 +12,15 @@ import (
 	"time"
 
 	sourcev1 "github.com/fluxcd/source-controller/api/v1"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	kcm "portico.dev/portico/api/kcm/v1beta1"
 	"portico.dev/portico/fleet"
 	"portico.dev/portico/kube/helm"
 	"portico.dev/portico/state/engine"
@@ -66,6 +69,8 @@ func (e errand) act(ctx context.Context) time.Time {
 		return e.svc.next
 	case do == load:
 		e.operate(ctx, e.load())
+	case do == write && e.pruning[e.svc.wanted.valuesName()]:
+		// It is written once its Secret, which nobody seemed to need any more, is gone.
 	case do == write:
 		e.operate(ctx, e.write())
 	case do == mark:
@@ -182,13 +187,13 @@ func (e errand) write() operation {
 	put(r.Annotations, wishNote, e.svc.wanted.digest)
 	put(r.Annotations, versionNote, e.svc.input.Version)
 	put(r.Annotations, settledNote, "")
-	source, svc := e.svc.input.Source, e.svc
+	source, svc, values := e.svc.input.Source, e.svc, e.svc.wanted.values
 	return func(ctx context.Context) func() {
 		ctx, cancel := context.WithTimeout(ctx, writing)
 		defer cancel()
 		err := e.engine.publish(ctx, artifact(e.target, r.Namespace, source))
 		if err == nil {
-			err = e.engine.put(ctx, r)
+			err = e.engine.put(ctx, r, values)
 		}
 		return func() {
 			if err != nil {
@@ -222,13 +227,64 @@ func (e errand) fresh() *helmRelease {
 }
 
 // put writes the HelmRelease: a new one, or the one that is known, unless somebody has changed
-// it meanwhile.
-func (e *Engine) put(ctx context.Context, r *helmRelease) error {
-	if r.ResourceVersion == "" {
-		return e.kube.Create(ctx, r)
+// it meanwhile. The values are there before it, and go with it.
+func (e *Engine) put(ctx context.Context, r *helmRelease, values string) error {
+	if err := e.own(ctx, r); err != nil {
+		return err
 	}
-	return e.kube.Update(ctx, r)
+	secret := secretOf(r, values)
+	if secret != nil {
+		if err := e.kube.Create(ctx, secret); err != nil && !apierrors.IsAlreadyExists(err) {
+			return fmt.Errorf("writing Secret %s: %w", secret.Name, err)
+		}
+	}
+	if r.ResourceVersion != "" {
+		return e.kube.Update(ctx, r)
+	}
+	if err := e.kube.Create(ctx, r); err != nil || secret == nil {
+		return err
+	}
+	return e.entrust(ctx, secretOf(r, values))
 }
+
+// entrust has the Secret go with its HelmRelease, which is there by now. One that was left from an
+// earlier HelmRelease may have been collected with that one a moment ago.
+func (e *Engine) entrust(ctx context.Context, secret *corev1.Secret) error {
+	change, err := json.Marshal(map[string]any{"metadata": map[string]any{"ownerReferences": secret.OwnerReferences}})
+	if err == nil {
+		err = e.kube.Patch(ctx, secret.DeepCopy(), client.RawPatch(types.MergePatchType, change))
+	}
+	if apierrors.IsNotFound(err) {
+		err = e.kube.Create(ctx, secret)
+	}
+	if err != nil {
+		return fmt.Errorf("writing Secret %s: %w", secret.Name, err)
+	}
+	return nil
+}
+
+// own has the HelmRelease collected when its ServiceSet goes and nobody looks after it any more.
+// That is possible where both are in one namespace.
+func (e *Engine) own(ctx context.Context, r *helmRelease) error {
+	name := observeNotes(r.Annotations).set
+	r.OwnerReferences = nil
+	if name.Namespace != r.Namespace {
+		return nil
+	}
+	set := &metav1.PartialObjectMetadata{}
+	set.SetGroupVersionKind(serviceSetKind)
+	err := e.kube.Get(ctx, name, set)
+	switch {
+	case apierrors.IsNotFound(err), apimeta.IsNoMatchError(err):
+		return nil
+	case err != nil:
+		return fmt.Errorf("reading ServiceSet %s: %w", name, err)
+	}
+	r.OwnerReferences = ownedBy(serviceSetKind.GroupVersion().String(), serviceSetKind.Kind, set)
+	return nil
+}
+
+var serviceSetKind = kcm.GroupVersion.WithKind(kcm.ServiceSetKind)
 
 // publish has Flux know where an archive is.
 func (e *Engine) publish(ctx context.Context, a *sourcev1.ExternalArtifact) error {
@@ -289,7 +345,10 @@ func (e errand) update(r *helmRelease) operation {
 	return func(ctx context.Context) func() {
 		ctx, cancel := context.WithTimeout(ctx, writing)
 		defer cancel()
-		err := e.engine.kube.Update(ctx, r)
+		err := e.engine.own(ctx, r)
+		if err == nil {
+			err = e.engine.kube.Update(ctx, r)
+		}
 		return func() {
 			if err != nil {
 				e.later()
@@ -419,8 +478,8 @@ func (e errand) look(ctx context.Context) {
 		default:
 			svc.judge(e.clock(), words(found.problems))
 			if ask.kinds {
-				svc.kinds = known
-				e.learn(found.kinds)
+				svc.kinds, svc.has = known, found.kinds
+				e.learn()
 			}
 			svc.differing, svc.described = found.drift, described
 		}
@@ -580,7 +639,7 @@ func (s *site) annotate(r *release, change map[string]any, stale func()) {
 	})
 }
 
-// prune removes archives' objects that no release refers to any more.
+// prune removes archives' objects, and values, that no release refers to any more.
 func (s *site) prune(ctx context.Context) {
 	used := map[string]bool{}
 	for _, one := range s.sets {
@@ -589,32 +648,71 @@ func (s *site) prune(ctx context.Context) {
 				return
 			}
 			if _, wanted := one.wants(key); wanted && svc.wanted.spec != nil {
-				used[svc.wanted.spec.ChartRef.Name] = true
+				used[svc.wanted.spec.ChartRef.Name], used[svc.wanted.valuesName()] = true, true
 			}
 		}
 	}
 	var releases helmReleaseList
 	var artifacts sourcev1.ExternalArtifactList
+	var secrets metav1.PartialObjectMetadataList
+	secrets.SetGroupVersionKind(secretKind.GroupVersion().WithKind(secretKind.Kind + "List"))
 	here := []client.ListOption{client.InNamespace(s.access.Namespace), client.MatchingFields{targetLabel: s.id}, client.UnsafeDisableDeepCopy}
-	if s.engine.cache.List(ctx, &releases, here...) != nil || s.engine.cache.List(ctx, &artifacts, here...) != nil {
+	if s.engine.cache.List(ctx, &releases, here...) != nil || s.engine.cache.List(ctx, &artifacts, here...) != nil ||
+		s.engine.cache.List(ctx, &secrets, here...) != nil {
 		return
 	}
+	for _, r := range s.written { // the cache may not have it yet
+		r.object.Spec.use(used)
+	}
 	for _, r := range releases.Items {
-		used[r.Spec.ChartRef.Name] = true
+		r.Spec.use(used)
 	}
 	for _, a := range artifacts.Items {
-		if used[a.Name] || s.pruned[a.UID] {
-			continue
-		}
-		s.pruned[a.UID] = true
-		s.start(func() {
-			ctx, cancel := context.WithTimeout(ctx, writing)
-			defer cancel()
-			if err := s.engine.kube.Delete(ctx, &a, client.Preconditions{UID: &a.UID}); client.IgnoreNotFound(err) != nil {
-				s.mu.Lock()
-				defer s.mu.Unlock()
-				delete(s.pruned, a.UID) // another pass tries again
-			}
-		})
+		s.discard(ctx, used, &a)
 	}
+	for _, secret := range secrets.Items {
+		secret.SetGroupVersionKind(secretKind)
+		s.discard(ctx, used, &secret)
+	}
+}
+
+var secretKind = corev1.SchemeGroupVersion.WithKind("Secret")
+
+// discard deletes an object that is not used.
+func (s *site) discard(ctx context.Context, used map[string]bool, o client.Object) {
+	name, uid := o.GetName(), o.GetUID()
+	if used[name] || s.pruned[uid] {
+		return
+	}
+	s.pruned[uid], s.pruning[name] = true, true
+	s.start(func() {
+		ctx, cancel := context.WithTimeout(ctx, writing)
+		defer cancel()
+		err := s.engine.kube.Delete(ctx, o, client.Preconditions{UID: &uid})
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.pruning, name)
+		if client.IgnoreNotFound(err) != nil {
+			delete(s.pruned, uid) // another pass tries again
+		}
+	})
+}
+
+// use marks the names of what a release refers to.
+func (s *helmReleaseSpec) use(used map[string]bool) {
+	if s == nil {
+		return
+	}
+	used[s.ChartRef.Name] = true
+	for _, ref := range s.ValuesFrom {
+		used[ref.Name] = true
+	}
+}
+
+// valuesName is that of the Secret with the values; empty if there are none.
+func (w wanted) valuesName() string {
+	if w.spec == nil || len(w.spec.ValuesFrom) == 0 {
+		return ""
+	}
+	return w.spec.ValuesFrom[0].Name
 }

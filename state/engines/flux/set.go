@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
 	"portico.dev/portico/fleet"
 	"portico.dev/portico/state/engine"
 )
@@ -42,7 +44,8 @@ type service struct {
 	leftover bool
 	// met says that the release was seen before in this engine's life.
 	met bool
-	// kinds are those of the objects of the release with this digest.
+	// has are the kinds of the objects of the release with the digest that kinds is.
+	has   []schema.GroupVersionKind
 	kinds string
 	// differing is what differs on the target, in words, where Flux says what is described.
 	differing []string

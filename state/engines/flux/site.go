@@ -51,7 +51,9 @@ type site struct {
 	// written are HelmReleases that are newer than the cache.
 	written map[string]*release
 	// pruned are the archives' objects that were removed.
-	pruned      map[types.UID]bool
+	pruned map[types.UID]bool
+	// pruning are the names of what is being removed.
+	pruning     map[string]bool
 	unreachable *engine.Unreachable
 	// tries counts failures in a row to reach the target; again is when to try next. probing
 	// says that it is being tried.
@@ -69,7 +71,7 @@ func newSite(e *Engine, target engine.Target) *site {
 	}
 	return &site{
 		engine: e, target: target, id: targetID(target), wake: make(chan struct{}, 1), looksAt: remote.NewKinds(workloads()...), kinds: kinds,
-		sets: map[types.NamespacedName]*set{}, written: map[string]*release{}, pruned: map[types.UID]bool{},
+		sets: map[types.NamespacedName]*set{}, written: map[string]*release{}, pruned: map[types.UID]bool{}, pruning: map[string]bool{},
 	}
 }
 
@@ -124,7 +126,9 @@ func (s *site) set(ref engine.Ref) *set {
 	return one
 }
 
-// leave forgets a set. What Flux has not ended yet, it shall not go on with.
+// leave forgets a set. What Flux has not ended yet, it shall not go on with: neither does a
+// HelmRelease that is being removed wait any longer for a target that may be gone. Flux lets a
+// suspended one go without touching the target, and what is collected with its ServiceSet goes so.
 func (s *site) leave(name types.NamespacedName) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -134,7 +138,7 @@ func (s *site) leave(name types.NamespacedName) {
 	}
 	delete(s.sets, name)
 	for _, svc := range one.services {
-		if one.owns(svc) && !svc.release.frozen && !svc.release.leaving {
+		if one.owns(svc) && !svc.release.frozen {
 			s.freeze(svc.release)
 		}
 	}
@@ -196,6 +200,7 @@ func (s *site) pass(ctx context.Context) time.Time {
 	if !s.observe() {
 		return due
 	}
+	s.learn()
 	names := slices.SortedFunc(maps.Keys(s.sets), engine.CompareKeys)
 	for _, name := range names {
 		due = sooner(due, s.decideAll(s.sets[name], true))
@@ -222,7 +227,7 @@ func (s *site) watch(ctx context.Context) {
 	go s.watched.WatchObjects(watching, s.looksAt, s.stir, s.vanish)
 }
 
-// workloads are watched in any case; all other kinds once a release has an object of them.
+// workloads are watched in any case; all other kinds as long as a release has an object of them.
 func workloads() []schema.GroupVersionKind {
 	return []schema.GroupVersionKind{
 		appsv1.SchemeGroupVersion.WithKind("Deployment"), appsv1.SchemeGroupVersion.WithKind("StatefulSet"),
@@ -230,14 +235,25 @@ func workloads() []schema.GroupVersionKind {
 	}
 }
 
-// learn has objects of these kinds watched, too.
-func (s *site) learn(kinds []schema.GroupVersionKind) {
-	known := len(s.kinds)
-	for _, kind := range kinds {
-		s.kinds[kind] = true
+// learn has objects of the kinds watched that the releases have which are there, and of no others.
+func (s *site) learn() {
+	kinds := map[schema.GroupVersionKind]bool{}
+	for _, kind := range workloads() {
+		kinds[kind] = true
 	}
-	if len(s.kinds) != known {
-		s.looksAt.Set(slices.Collect(maps.Keys(s.kinds)))
+	for _, one := range s.sets {
+		for _, svc := range one.services {
+			if svc.release == nil {
+				continue
+			}
+			for _, kind := range svc.has {
+				kinds[kind] = true
+			}
+		}
+	}
+	if !maps.Equal(kinds, s.kinds) {
+		s.kinds = kinds
+		s.looksAt.Set(slices.Collect(maps.Keys(kinds)))
 	}
 }
 

@@ -111,10 +111,12 @@ func artifact(t engine.Target, in string, source engine.Source) *sourcev1.Extern
 type wanted struct {
 	spec   *helmReleaseSpec
 	digest string
+	// values are what the Secret holds to which the spec refers; empty if there are none.
+	values string
 }
 
 func translate(svc engine.Service, policy engine.Policy, at Access) (wanted, error) {
-	values, err := inline(svc.Values)
+	values, err := valuesOf(svc.Values)
 	if err != nil {
 		return wanted{}, err
 	}
@@ -124,7 +126,7 @@ func translate(svc engine.Service, policy engine.Policy, at Access) (wanted, err
 		Interval: metav1.Duration{Duration: interval(policy)}, KubeConfig: at.kubeConfig(),
 		ReleaseName: svc.Key.Name, TargetNamespace: svc.Key.Namespace, StorageNamespace: svc.Key.Namespace,
 		Timeout: metav1.Duration{Duration: cmp.Or(o.Timeout, 5*time.Minute)}, MaxHistory: o.Upgrade.MaxHistory,
-		DriftDetection: drift(policy), Values: values, PostRenderers: postRenderers(policy.Patches),
+		DriftDetection: drift(policy), ValuesFrom: valuesFrom(at.Target, svc.Key, values), PostRenderers: postRenderers(policy.Patches),
 		Install: translateInstall(o, policy), Upgrade: translateUpgrade(o, policy),
 		Rollback: rollback{
 			DisableWait: !o.Wait && !o.Atomic, DisableWaitForJobs: !o.WaitForJobs,
@@ -136,18 +138,19 @@ func translate(svc engine.Service, policy engine.Policy, at Access) (wanted, err
 	if err != nil {
 		return wanted{}, fmt.Errorf("writing release %s: %w", svc.Key, err)
 	}
-	return wanted{spec: spec, digest: short(string(text))}, nil
+	return wanted{spec: spec, digest: short(string(text)), values: values}, nil
 }
 
-func inline(values string) (json.RawMessage, error) {
+// valuesOf are the values in JSON; empty where nothing is said.
+func valuesOf(values string) (string, error) {
 	text, err := yaml.YAMLToJSON([]byte(values))
 	if err != nil {
-		return nil, fmt.Errorf("reading the values: %w", err)
+		return "", fmt.Errorf("reading the values: %w", err)
 	}
 	if s := string(text); s == "null" || s == "{}" {
-		return nil, nil
+		return "", nil
 	}
-	return text, nil
+	return string(text), nil
 }
 
 func (a Access) kubeConfig() *kubeConfig {

@@ -1,8 +1,6 @@
 package flux
 
 import (
-	"encoding/json"
-
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -67,7 +65,7 @@ type helmReleaseSpec struct {
 	Upgrade          upgrade         `json:"upgrade"`
 	Rollback         rollback        `json:"rollback"`
 	Uninstall        uninstall       `json:"uninstall"`
-	Values           json.RawMessage `json:"values,omitempty"`
+	ValuesFrom       []valuesRef     `json:"valuesFrom,omitempty"`
 	PostRenderers    []postRenderer  `json:"postRenderers,omitempty"`
 }
 
@@ -78,6 +76,12 @@ type chartRef struct {
 
 type kubeConfig struct {
 	SecretRef secretRef `json:"secretRef"`
+}
+
+type valuesRef struct {
+	Kind string `json:"kind"`
+	Name string `json:"name"`
+	Key  string `json:"valuesKey,omitempty"`
 }
 
 type secretRef struct {

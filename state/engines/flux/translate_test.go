@@ -2,6 +2,7 @@ package flux
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -25,8 +26,12 @@ func TestTranslate(t *testing.T) {
 			func(s *helmReleaseSpec) any { return []string{s.ReleaseName, s.TargetNamespace, s.StorageNamespace} }},
 		{"KubeConfig", "The target is another cluster.", engine.Service{}, engine.Policy{}, `{"secretRef":{"name":"prod-kubeconfig","key":"value"}}`,
 			func(s *helmReleaseSpec) any { return s.KubeConfig }},
-		{"Values", "They are taken as they are, whatever they hold.", engine.Service{Values: "{a: 1, b: null, c: ~}"}, engine.Policy{}, `{"a":1,"b":null,"c":null}`,
-			func(s *helmReleaseSpec) any { return s.Values }},
+		{"Values", "They are in a Secret: who may read HelmReleases need not be allowed to read what came from Secrets.", engine.Service{Values: "{a: 1, b: null, c: ~}"}, engine.Policy{}, `["Secret","values.yaml",1]`,
+			func(s *helmReleaseSpec) any {
+				return []any{s.ValuesFrom[0].Kind, s.ValuesFrom[0].Key, len(s.ValuesFrom)}
+			}},
+		{"NoValues", "Where nothing is said, no Secret is needed.", engine.Service{Values: "{}"}, engine.Policy{}, `null`,
+			func(s *helmReleaseSpec) any { return s.ValuesFrom }},
 		{"NoWait", "Without wait, nothing is waited for; the health is looked at by ourselves.", engine.Service{}, engine.Policy{}, `{"strategy":{"name":"RetryOnFailure","retryInterval":"5m0s"},"disableTakeOwnership":true,"disableWait":true,"disableWaitForJobs":true,"replace":true,"crds":"Create"}`,
 			func(s *helmReleaseSpec) any { return s.Install }},
 		{"Atomic", "What failed is undone, as often as it takes.", engine.Service{Options: engine.Options{Atomic: true}}, engine.Policy{}, `{"strategy":{"name":"RemediateOnFailure"},"remediation":{"retries":-1,"remediateLastFailure":true,"strategy":"rollback"},"disableTakeOwnership":true,"disableWaitForJobs":true,"crds":"Skip","chartNameChangeStrategy":"InPlaceUpdate"}`,
@@ -124,4 +129,41 @@ func FuzzNotes(f *testing.F) {
 			t.Errorf("(-written +read)\n%s", diff)
 		}
 	})
+}
+
+// What values hold stands in the Secret alone, as it was written, and other values are another one.
+func TestSecretOf(t *testing.T) {
+	at := Access{Target: engine.Target{Cluster: types.NamespacedName{Namespace: "team", Name: "prod"}}, Namespace: "team"}
+	names := map[string]bool{}
+	for _, tc := range []struct{ name, why, values, want string }{
+		{"Password", "a value from a Secret", "{password: hunter2}", `{"password":"hunter2"}`},
+		{"Other", "another one", "{password: hunter3}", `{"password":"hunter3"}`},
+		{"Null", "null is a word, too", "{a: 1, b: null, c: ~}", `{"a":1,"b":null,"c":null}`},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			made, err := translate(engine.Service{Key: engine.Key{Namespace: "web", Name: "app"}, Values: tc.values}, engine.Policy{}, at)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := &helmRelease{ObjectMeta: metav1.ObjectMeta{Namespace: "team", Name: "prod-app", UID: "one"}, Spec: made.spec}
+			secret := secretOf(r, made.values)
+			if got := string(secret.Data[valuesKey]); got != tc.want {
+				t.Errorf("%s: the Secret holds %s, wanted %s", tc.why, got, tc.want)
+			}
+			if refs := secret.OwnerReferences; len(refs) != 1 || refs[0].UID != "one" || refs[0].Kind != "HelmRelease" {
+				t.Errorf("it does not go with its HelmRelease: %v", refs)
+			}
+			text, err := json.Marshal(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if strings.Contains(string(text), "hunter") {
+				t.Errorf("the HelmRelease tells what the values hold: %s", text)
+			}
+			if names[secret.Name] {
+				t.Errorf("other values have the same Secret %s", secret.Name)
+			}
+			names[secret.Name] = true
+		})
+	}
 }

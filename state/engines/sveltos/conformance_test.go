@@ -41,6 +41,7 @@ func TestEngine(t *testing.T) {
 	for name, run := range map[string]func(*testing.T, *testbed){
 		"ValuesAsTheyAre": valuesAsTheyAre, "SameVersion": sameVersion, "FailingHookInHelmsWords": failingHook,
 		"OvertakenInTheEnd": overtakenInTheEnd, "ManagementCluster": managementCluster,
+		"ValuesInSecrets": valuesInSecrets,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -5,12 +5,13 @@
 //	reads   Profile, ClusterProfile, ClusterSummary, SveltosCluster; releases, workloads and
 //	        their health on the target
 //	writes  Profile, ClusterProfile; an OCIRepository for each chart, suspended, whose artifact
-//	        is the archive with its digest
+//	        is the archive with its digest; a Secret for the values of each service
 //	never   writes to a target: that is Sveltos' part
 //
 // Sveltos knows an order of charts, but no dependencies: a service is handed over when those
 // that it depends on are deployed, and taken back in the reverse order. Values are rendered
-// before, and written so that Sveltos finds no template in them. Whether a service is deployed
+// before, and Sveltos takes them as they are. A Profile goes with its ServiceSet, if nobody has
+// removed it before. Whether a service is deployed
 // is seen on the target itself: its release carries a digest of what was wanted; Sveltos' word
 // counts for failures and for who has a release.
 //

@@ -140,10 +140,12 @@ func (e entry) key() engine.Key {
 
 func (e entry) leaving() bool { return e["helmChartAction"] == "Uninstall" }
 
-// carrier is the object by which Sveltos finds the archive of a chart.
+// carrier is the object by which Sveltos finds the archive of a chart, with the values that go
+// with it.
 type carrier struct {
 	name   types.NamespacedName
 	source engine.Source
+	values kept
 }
 
 // made is what a release is made from.
@@ -156,16 +158,17 @@ type made struct {
 // translate says a wish in Sveltos' words.
 func translate(at address, svc engine.Service, from made) (wish, error) {
 	chart := from.chart
-	text, err := inert(from.values)
+	values, err := keptValues(at, svc.Key, from.values)
 	if err != nil {
 		return wish{}, err
 	}
 	w := wish{version: chart.Version(), digest: from.digest(svc.Options.Upgrade), carrier: carrierOf(at, svc.Source)}
+	w.carrier.values = values
 	w.entry = entry{
 		"repositoryURL": fmt.Sprintf("ocirepository://%s/%s/%s", w.carrier.name.Namespace, w.carrier.name.Name, folderOf(svc.Source, chart)),
 		"chartName":     chart.Name(), "repositoryName": chart.Name(), "chartVersion": chart.Version(),
 		"releaseNamespace": svc.Key.Namespace, "releaseName": svc.Key.Name,
-		"helmChartAction": "Install", "values": text,
+		"helmChartAction": "Install", "values": "", "valuesFrom": values.valuesFrom(),
 		"options": optionsOf(svc.Options, at.set, w.digest),
 	}
 	return w, nil
@@ -182,7 +185,7 @@ func folderOf(from engine.Source, chart *helm.Chart) string {
 func carrierOf(at address, from engine.Source) carrier {
 	sum := sha256.Sum256([]byte(at.mark() + " " + from.Digest))
 	namespace := at.set.Namespace
-	return carrier{types.NamespacedName{Namespace: namespace, Name: "sveltos-" + hex.EncodeToString(sum[:12])}, from}
+	return carrier{name: types.NamespacedName{Namespace: namespace, Name: "sveltos-" + hex.EncodeToString(sum[:12])}, source: from}
 }
 
 // digest identifies what a release is made from.
@@ -193,27 +196,8 @@ func (m made) digest(up engine.UpgradeOptions) string {
 	return hex.EncodeToString(sum[:16])
 }
 
-// inert writes values so that Sveltos' templates, through which they go twice, find nothing to
-// do: in JSON, two opening braces stand side by side only within a text.
-func inert(values helm.Values) (string, error) {
-	if len(values) == 0 {
-		return "", nil
-	}
-	text, err := yaml.Marshal(map[string]any(values))
-	if err != nil {
-		return "", fmt.Errorf("writing values: %w", err)
-	}
-	if !strings.Contains(string(text), opening) {
-		return string(text), nil
-	}
-	data, err := json.Marshal(map[string]any(values))
-	if err != nil {
-		return "", fmt.Errorf("writing values: %w", err)
-	}
-	return strings.ReplaceAll(string(data), opening, `\u007b\u007b`), nil
-}
-
-// inertPatch is a patch so that Sveltos finds no template in it.
+// inertPatch is a patch so that Sveltos finds no template in it: in JSON, two opening braces stand
+// side by side only within a text.
 func inertPatch(patch string) string {
 	if !strings.Contains(patch, opening) {
 		return patch
@@ -352,8 +336,33 @@ func profileOf(at address, policy engine.Policy, p plan) *unstructured.Unstructu
 	return obj
 }
 
-// tierOf is a priority in Sveltos' words: the lower tier goes before.
-func tierOf(p engine.Policy) int64 { return int64(math.MaxInt32) - int64(max(p.Priority, 0)) }
+const (
+	// band is how many priorities each of both bands below the platform has.
+	band = 1 << 30
+	// reserve is how many tiers each of both bands has.
+	reserve = 1 << 20
+)
+
+// tierOf is a priority in Sveltos' words: the lower tier goes before. There are twice as many
+// priorities as tiers, from 1 to 2^31-1. So the last tiers are reserved for the bands that the
+// platform wins against, 2^20 for each, and k0rdent's tier of the platform's, 2^31-1 less the
+// priority, comes 2^21 earlier:
+//
+//	platform    1 and more    up to 2^31-2-2^21, which has tier 1 as all above it
+//	namespaced  below 1       those of a team that wrote 2^20-1 or more have one tier
+//	yielding    below -2^30   likewise
+//
+// Priorities of different bands never have one tier.
+func tierOf(p engine.Policy) int64 {
+	priority := int64(p.Priority)
+	switch {
+	case priority >= 1:
+		return max(math.MaxInt32-2*reserve-priority, 1)
+	case priority > -band:
+		return math.MaxInt32 - reserve - min(priority+band, reserve-1)
+	}
+	return math.MaxInt32 - min(priority+2*band, reserve-1)
+}
 
 // syncMode: installing once is the engine's own doing, since Sveltos would not hear of what is
 // handed over later.

@@ -14,21 +14,6 @@ import (
 	"portico.dev/portico/state/engine"
 )
 
-// rendered is what Sveltos makes of a field of a chart: the field is written as YAML, rendered,
-// and read, and what comes of values is rendered once more.
-func rendered(t *testing.T, text string) string {
-	t.Helper()
-	field, err := yaml.Marshal(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var out string
-	if err := yaml.Unmarshal([]byte(render(t, string(field))), &out); err != nil {
-		t.Fatal(err)
-	}
-	return render(t, out)
-}
-
 func render(t *testing.T, text string) string {
 	t.Helper()
 	tmpl, err := template.New("x").Option("missingkey=error").Parse(text)
@@ -42,34 +27,62 @@ func render(t *testing.T, text string) string {
 	return out.String()
 }
 
-// Whatever the values are, Sveltos' templates leave them as they are.
-func FuzzInert(f *testing.F) {
-	for _, seed := range []string{"", "text: one", "a: '{{ .Cluster.metadata.name }}'", "a: {b: ['{{{', '}}', '\\{{x']}", "a: |\n  {{- if x }}\n", "'{{k}}': 1", "n: 1.5"} {
+// Whatever the values are, they are kept as they are, beside the entry, which does not tell them.
+func FuzzKept(f *testing.F) {
+	for _, seed := range []string{"", "text: one", "a: '{{ .Cluster.metadata.name }}'", "a: {b: ['{{{', '}}', '\\{{x']}", "'{{k}}': 1", "n: 1.5", "a: null"} {
 		f.Add(seed)
 	}
+	at := address{types.NamespacedName{Namespace: "team", Name: "prod"}, engine.Target{Cluster: types.NamespacedName{Namespace: "team", Name: "prod"}}, true}
 	f.Fuzz(func(t *testing.T, text string) {
 		values, err := helm.ParseValues([]byte(text))
 		if err != nil {
 			return
 		}
-		written, err := inert(values)
+		made, err := keptValues(at, engine.Key{Namespace: "web", Name: "app"}, values)
 		if err != nil {
 			return
 		}
-		once, err := helm.ParseValues([]byte(render(t, written)))
+		again, err := helm.ParseValues([]byte(made.text))
 		if err != nil {
-			t.Fatalf("rendered once, the values cannot be read: %v\n%s", err, written)
+			t.Fatalf("the values cannot be read: %v\n%s", err, made.text)
 		}
-		twice, err := helm.ParseValues([]byte(rendered(t, written)))
-		if err != nil {
-			t.Fatalf("rendered twice, the values cannot be read: %v\n%s", err, written)
+		if again.Digest() != values.Digest() {
+			t.Errorf("the values %q became %v", text, again)
 		}
-		for _, got := range []helm.Values{once, twice} {
-			if got.Digest() != values.Digest() {
-				t.Errorf("the values %q became %v", text, got)
-			}
+		if refs := (entry{"valuesFrom": made.valuesFrom()}).secrets(); len(values) > 0 != (len(refs) == 1) {
+			t.Errorf("%d values are in the Secrets %v", len(values), refs)
 		}
 	})
+}
+
+// What is in the values stands in a Secret that Sveltos reads and does not take for a template.
+func TestKept(t *testing.T) {
+	at := address{types.NamespacedName{Namespace: "team", Name: "prod"}, engine.Target{Cluster: types.NamespacedName{Namespace: "team", Name: "prod"}}, true}
+	service := engine.Key{Namespace: "web", Name: "app"}
+	one, err := keptValues(at, service, helm.Values{"password": "hunter2"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := keptValues(at, service, helm.Values{"password": "hunter3"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if one.name == other.name {
+		t.Error("other values have the same Secret: Sveltos would not hear of them")
+	}
+	secret := one.secret(at)
+	kind, _, _ := unstructured.NestedString(secret.Object, "type")
+	if kind != profileSecret || len(secret.GetAnnotations()) > 0 || secret.GetLabels()[setLabel] != at.mark() {
+		t.Errorf("the Secret is %v", secret.Object)
+	}
+	want := []any{map[string]any{"kind": "Secret", "namespace": "team", "name": one.name.Name}}
+	if diff := cmp.Diff(want, one.valuesFrom()); diff != "" {
+		t.Errorf("the reference is another one (-want +got)\n%s", diff)
+	}
+	without := entry{"values": "", "valuesFrom": kept{}.valuesFrom()}
+	if covers(entry{"values": "password: hunter2"}, without) || covers(entry{"valuesFrom": one.valuesFrom()}, without) {
+		t.Error("values that nobody wants any more are left where they are")
+	}
 }
 
 func TestInertPatch(t *testing.T) {
@@ -118,7 +131,7 @@ func TestProfileOf(t *testing.T) {
 	}
 	want := map[string]any{
 		"clusterRefs": []any{map[string]any{"apiVersion": "lib.projectsveltos.io/v1beta1", "kind": "SveltosCluster", "namespace": "team", "name": "prod"}},
-		"syncMode":    "ContinuousWithDriftDetection", "tier": int64(2147483547), "continueOnConflict": false, "continueOnError": true,
+		"syncMode":    "ContinuousWithDriftDetection", "tier": int64(2145386395), "continueOnConflict": false, "continueOnError": true,
 		"stopMatchingBehavior": "LeavePolicies", "reloader": true, "maxConsecutiveFailures": int64(3), "helmCharts": []any{},
 		"patches": []any{
 			map[string]any{"patch": "{a: b}", "target": map[string]any{"kind": "Service"}},
@@ -168,6 +181,43 @@ func TestSameProfile(t *testing.T) {
 			if got := sameProfile(tc.there, tc.wanted); got != tc.same {
 				t.Errorf("%s: sameProfile says %v", tc.why, got)
 			}
+		})
+	}
+}
+
+// Each priority goes before those that follow here; where two have one tier, that is said.
+func TestTierOf(t *testing.T) {
+	const most = 1<<31 - 2
+	last := int64(0)
+	for _, tc := range []struct {
+		name, why string
+		priority  int32
+		same      bool
+	}{
+		{"Most", "the highest that can be written has the first tier", most, false},
+		{"Second", "the very highest cannot be told apart", most - 1, true},
+		{"High", "all below can", 1 << 30, false},
+		{"Default", "what holds where nothing is written", 100, false},
+		{"Below", "one less", 99, false},
+		{"Least", "the least of the platform", 1, false},
+		{"TeamMost", "the highest of a team is below it", -1, false},
+		{"TeamSecond", "the very highest of a band cannot be told apart", -2, true},
+		{"TeamDefault", "teams that write nothing", -1<<30 + 100, false},
+		{"TeamBelow", "one less", -1<<30 + 99, false},
+		{"TeamLeast", "the least of a team", -1<<30 + 1, false},
+		{"YieldMost", "what yields is below all teams", -1<<30 - 1, false},
+		{"YieldDefault", "the platform's that yields", -1<<31 + 100, false},
+		{"YieldLeast", "the least of all", -1<<31 + 1, false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			tier := tierOf(engine.Policy{Priority: tc.priority})
+			if tier < 1 || tier > 1<<31-1 {
+				t.Errorf("%s: tier %d is none of Sveltos'", tc.why, tier)
+			}
+			if tier < last || (tier == last) != tc.same {
+				t.Errorf("%s: priority %d has tier %d after %d", tc.why, tc.priority, tier, last)
+			}
+			last = tier
 		})
 	}
 }
