@@ -79,7 +79,7 @@ func (p *Planner) manifests(ctx context.Context, svc engine.Service) ([]*unstruc
 	}
 	made, err := manifest.Plain(files, svc.Source.Path)
 	if svc.Kind == engine.Kustomize {
-		made, err = manifest.Kustomize(files, svc.Source.Path, manifest.KustomizeOptions{})
+		made, err = manifest.KustomizeWithin(ctx, files, svc.Source.Path, manifest.KustomizeOptions{})
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", fleet.ErrInvalid, err)
