@@ -216,6 +216,7 @@ func (t *tools) upgrade(ctx context.Context, want Wanted, records []record) (*re
 	up.Labels = want.recordLabels(customLabels(records))
 	up.WaitStrategy, up.WaitForJobs, up.Timeout = waitStrategy(o), o.WaitForJobs, o.timeout()
 	up.WaitOptions = []kube.WaitOption{kube.WithWaitContext(ctx)}
+	t.client.before = ofManifests(want.Chart.raw) // such charts take their CRDs with them
 	made, err := up.Run(want.Name, want.recorded(), copyValues(want.Values))
 	return outcome(ctx, made, err)
 }

@@ -25,6 +25,9 @@ type client struct {
 	labels map[string]string
 	// removing says that objects of kinds which the cluster no longer has are gone.
 	removing bool
+	// before says that what is built next, without being validated, are the manifests of the revision
+	// before: an upgrade that was broken off may have done away with their kinds already.
+	before bool
 	// refusals are the errors of the last Delete, of which Helm tells only the number.
 	refusals []error
 	// built are the lists that were made of manifests. What Helm applies of them, it replaces in
@@ -47,7 +50,11 @@ func (c *client) Build(reader io.Reader, validate bool) (kube.ResourceList, erro
 		return nil, err
 	}
 	list, err := c.Client.Build(bytes.NewReader(text), validate)
-	if err != nil && c.removing && onlyUnknownKinds(err) {
+	gone := c.removing || c.before && !validate
+	if !validate {
+		c.before = false
+	}
+	if err != nil && gone && onlyUnknownKinds(err) {
 		err = nil
 	}
 	if err != nil {
