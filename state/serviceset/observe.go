@@ -70,8 +70,8 @@ func (l *look) follow(o follow.Object) {
 
 // address follows what leads to the target: other credentials may open what was shut.
 func (l *look) address(ctx context.Context) error {
-	if l.set.Spec.Provider.SelfManagement {
-		return nil
+	if l.set.Spec.Provider.SelfManagement || l.set.Spec.Cluster == "" {
+		return nil // itself, or none yet: a set that is only tried
 	}
 	cluster := client.ObjectKey{Namespace: l.set.Namespace, Name: l.set.Spec.Cluster}
 	found, err := l.read(ctx, sveltosClusterKind, cluster)
