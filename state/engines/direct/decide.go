@@ -8,6 +8,7 @@ import (
 
 	"portico.dev/portico/kube/helm"
 	"portico.dev/portico/state/engine"
+	"portico.dev/portico/state/engine/pace"
 )
 
 // action is what to do for one service, in one word.
@@ -162,7 +163,7 @@ func decideHealth(saw facts) step {
 // whose change matters is watched. One second later at first, then twice as long each time, at
 // most half a minute.
 func (h health) again() time.Time {
-	return h.at.Add(doubled(time.Second, 30*time.Second, h.looks-1))
+	return h.at.Add(pace.Doubled(time.Second, 30*time.Second, h.looks-1))
 }
 
 // retry says when what failed is tried again: after five seconds, then twice as long each time,
@@ -187,12 +188,7 @@ func (saw facts) hopeless() bool {
 }
 
 func backoff(attempts int) time.Duration {
-	return doubled(5*time.Second, 5*time.Minute, attempts-1)
-}
-
-// doubled is first, n times doubled, and at most most.
-func doubled(first, most time.Duration, n int) time.Duration {
-	return min(first<<min(max(n, 0), 10), most)
+	return pace.Doubled(5*time.Second, 5*time.Minute, attempts-1)
 }
 
 // still is the step for a set whose target is left as it is: it is looked at, and that is all.
@@ -237,12 +233,4 @@ func undone(keys []engine.Key, done func(engine.Key) bool) []string {
 	}
 	slices.Sort(waits)
 	return waits
-}
-
-// sooner is the earlier of two times; zero means never.
-func sooner(a, b time.Time) time.Time {
-	if a.IsZero() || !b.IsZero() && b.Before(a) {
-		return b
-	}
-	return a
 }

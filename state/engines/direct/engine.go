@@ -158,10 +158,3 @@ func (e *Engine) retire(w *worker) bool {
 	e.clusters.Forget(w.target)
 	return true
 }
-
-func poke(c chan struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
-	}
-}

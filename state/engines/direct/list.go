@@ -11,6 +11,7 @@ import (
 	"portico.dev/portico/fleet"
 	"portico.dev/portico/kube/helm"
 	"portico.dev/portico/state/engine"
+	"portico.dev/portico/state/engine/pace"
 )
 
 // SetLabel is the label of a release's record that says which ServiceSet it belongs to: a
@@ -92,7 +93,7 @@ func (w *worker) lost(err error) {
 	if now.Before(w.again) {
 		return // several operations have noticed the same
 	}
-	w.again = now.Add(doubled(500*time.Millisecond, 30*time.Second, w.tries))
+	w.again = now.Add(pace.Doubled(500*time.Millisecond, 30*time.Second, w.tries))
 	w.tries++
 	if w.unreachable == nil {
 		w.unreachable = &engine.Unreachable{Since: now, Message: fleet.Sentence(err)}

@@ -145,7 +145,7 @@ func (ask inquiry) drifted(ctx context.Context, found *findings) error {
 	ask.options.Saw = func(o helm.Seen) { found.compared[o.Object] = o }
 	if !ask.mend {
 		differ, err := ask.cluster.Drift(ctx, ask.key.Namespace, ask.key.Name, ask.options)
-		found.drift = lines(differ)
+		found.drift = helm.Lines(differ)
 		return err
 	}
 	mended, err := ask.cluster.Mend(ctx, ask.key.Namespace, ask.key.Name, ask.options)
@@ -235,7 +235,7 @@ func (svc *service) glimpse(o helm.Seen) {
 // saw records how the objects of a release stand.
 func (e errand) saw(seen helm.Sight) {
 	e.learn(seen.Kinds)
-	now := health{ready: len(seen.Problems) == 0, message: words(seen.Problems)}
+	now := health{ready: len(seen.Problems) == 0, message: helm.Words(seen.Problems)}
 	for _, p := range seen.Problems {
 		now.ill = append(now.ill, p.Object)
 	}

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 	"time"
 
 	"sigs.k8s.io/yaml"
@@ -14,6 +12,7 @@ import (
 	"portico.dev/portico/kube/helm"
 	"portico.dev/portico/kube/manifest"
 	"portico.dev/portico/state/engine"
+	"portico.dev/portico/state/engine/pace"
 )
 
 // loading bounds how long a source may take to be fetched and read.
@@ -126,7 +125,7 @@ func (w *worker) start(do func()) {
 		w.mu.Lock()
 		w.running--
 		w.mu.Unlock()
-		poke(w.wake)
+		pace.Wake(w.wake)
 	}()
 }
 
@@ -309,21 +308,10 @@ func (e errand) accompany(ctx context.Context) time.Time {
 		svc.watching, e.set.dirty = false, true
 		svc.accompanied = health{at: e.clock(), looks: svc.accompanied.looks + 1}
 		if err == nil && svc.busy {
-			svc.doing = words(seen.Problems)
+			svc.doing = helm.Words(seen.Problems)
 		}
 	})
 	return time.Time{}
-}
-
-func words(problems []helm.Problem) string {
-	if len(problems) == 0 {
-		return ""
-	}
-	first := fmt.Sprintf("%s: %s", problems[0].Object, problems[0].Message)
-	if len(problems) > 1 {
-		return fmt.Sprintf("%s (and %d more)", first, len(problems)-1)
-	}
-	return first
 }
 
 // doubt records a failure that may be the target's: if the target answers when it is asked for
@@ -351,22 +339,4 @@ func (e errand) failed(err error) {
 	e.svc.attempts++
 	e.svc.lastFailure = failure{at: e.clock(), message: message, final: known && next.Stopped()}
 	e.disturb(e.key)
-}
-
-// lines say differences in words, ten at most.
-func lines(found []helm.Difference) []string {
-	var out []string
-	for _, d := range found {
-		fields := "it was deleted"
-		if len(d.Fields) > 0 {
-			dotted := slices.Clone(d.Fields)
-			for i, pointer := range dotted {
-				dotted[i] = strings.NewReplacer("/", ".", "~1", "/", "~0", "~").Replace(strings.TrimPrefix(pointer, "/"))
-			}
-			fields = strings.Join(dotted, ", ")
-		}
-		out = append(out, d.Object+": "+fields)
-	}
-	slices.Sort(out)
-	return out[:min(len(out), 10)]
 }

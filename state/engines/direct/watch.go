@@ -12,6 +12,7 @@ import (
 
 	"portico.dev/portico/kube/helm"
 	"portico.dev/portico/kube/remote"
+	"portico.dev/portico/state/engine/pace"
 )
 
 // watched are the kinds that are watched in any case, so that a target which has died is noticed;
@@ -55,7 +56,7 @@ func (w *worker) stir(m remote.Moved) {
 	defer w.mu.Unlock()
 	if !w.again.IsZero() {
 		w.again = time.Time{}
-		poke(w.wake)
+		pace.Wake(w.wake)
 	}
 	has, ok := w.releases[m.Release]
 	for s := range w.wanting[m.Release] {
@@ -65,7 +66,7 @@ func (w *worker) stir(m remote.Moved) {
 		}
 		if svc.hear(m) {
 			s.dirty = true
-			poke(w.wake)
+			pace.Wake(w.wake)
 		}
 	}
 }
@@ -147,7 +148,7 @@ func (w *worker) change(source helm.Object) {
 			// What the pods read is known when a look has ended: until then it may be anything.
 			if svc.busy || svc.sources[source] || source == (helm.Object{}) && len(svc.sources) > 0 {
 				svc.sourced, s.dirty = true, true
-				poke(w.wake)
+				pace.Wake(w.wake)
 			}
 		}
 	}
@@ -158,5 +159,5 @@ func (w *worker) vanish(err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.lost(err)
-	poke(w.wake)
+	pace.Wake(w.wake)
 }

@@ -15,6 +15,7 @@ import (
 	"portico.dev/portico/kube/helm"
 	"portico.dev/portico/kube/remote"
 	"portico.dev/portico/state/engine"
+	"portico.dev/portico/state/engine/pace"
 )
 
 const (
@@ -160,7 +161,7 @@ func (w *worker) connect(c Cluster) {
 	}
 	w.cluster, w.tries, w.again = c, 0, time.Time{}
 	w.relist()
-	poke(w.wake)
+	pace.Wake(w.wake)
 }
 
 // relist has the releases read anew before anything else is decided.
@@ -242,7 +243,7 @@ func (w *worker) forget(s *set) {
 	}
 	delete(w.sets, s.ref.Set)
 	delete(w.owners, s.owner.Value)
-	poke(w.wake)
+	pace.Wake(w.wake)
 }
 
 func (w *worker) set(ref engine.Ref) *set {
@@ -300,7 +301,7 @@ func (w *worker) replan(s *set) {
 	}
 	w.decideAll(s)
 	s.dirty, s.report = true, w.fold(s)
-	poke(w.wake)
+	pace.Wake(w.wake)
 }
 
 // loop plans whenever something has changed, or is due.
@@ -360,9 +361,9 @@ func (w *worker) pass(ctx context.Context) time.Time {
 	}
 	for _, s := range w.sets {
 		if s.dirty {
-			poke(w.wake) // what one set has done concerns another
+			pace.Wake(w.wake) // what one set has done concerns another
 		}
-		due = sooner(due, s.due)
+		due = pace.Sooner(due, s.due)
 	}
 	return due
 }
@@ -393,7 +394,7 @@ func (w *worker) awake() {
 func (w *worker) passSet(ctx context.Context, s *set) time.Time {
 	due := w.decideAll(s)
 	for _, key := range slices.SortedFunc(maps.Keys(s.services), engine.CompareKeys) {
-		due = sooner(due, errand{w, s, s.services[key], key}.act(ctx))
+		due = pace.Sooner(due, errand{w, s, s.services[key], key}.act(ctx))
 	}
 	return due
 }
@@ -432,7 +433,7 @@ func (w *worker) decideAll(s *set) time.Time {
 			to = still(to, why)
 		}
 		svc.stand(to, now)
-		due = sooner(due, svc.stands.at)
+		due = pace.Sooner(due, svc.stands.at)
 	}
 	return due
 }

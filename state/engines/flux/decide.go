@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"portico.dev/portico/state/engine"
+	"portico.dev/portico/state/engine/pace"
 )
 
 // action is what to do for one service, in one word.
@@ -211,7 +212,7 @@ func decideRetry(saw facts) step {
 	if !saw.release.retries {
 		return s
 	}
-	s.at = saw.release.since.Add(doubled(5*time.Second, 5*time.Minute, saw.release.failures-1))
+	s.at = saw.release.since.Add(pace.Doubled(5*time.Second, 5*time.Minute, saw.release.failures-1))
 	if !saw.now.Before(s.at) {
 		s.do, s.at = retry, time.Time{}
 	}
@@ -271,12 +272,7 @@ func decideHealth(saw facts) step {
 // whose change matters is watched. One second later at first, then twice as long each time, at
 // most half a minute.
 func (h health) again() time.Time {
-	return h.at.Add(doubled(time.Second, 30*time.Second, h.looks-1))
-}
-
-// doubled is first, n times doubled, and at most most.
-func doubled(first, most time.Duration, n int) time.Duration {
-	return min(first<<min(max(n, 0), 10), most)
+	return h.at.Add(pace.Doubled(time.Second, 30*time.Second, h.looks-1))
 }
 
 func undone(keys []engine.Key, done func(engine.Key) bool) []string {
@@ -288,12 +284,4 @@ func undone(keys []engine.Key, done func(engine.Key) bool) []string {
 	}
 	slices.Sort(waits)
 	return waits
-}
-
-// sooner is the earlier of two times; zero means never.
-func sooner(a, b time.Time) time.Time {
-	if a.IsZero() || !b.IsZero() && b.Before(a) {
-		return b
-	}
-	return a
 }

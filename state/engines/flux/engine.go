@@ -259,10 +259,3 @@ func (e *Engine) retire(s *site) bool {
 	e.Clusters.Forget(s.target)
 	return true
 }
-
-func poke(c chan struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
-	}
-}

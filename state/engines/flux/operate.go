@@ -24,6 +24,7 @@ import (
 	"portico.dev/portico/fleet"
 	"portico.dev/portico/kube/helm"
 	"portico.dev/portico/state/engine"
+	"portico.dev/portico/state/engine/pace"
 )
 
 const (
@@ -51,7 +52,7 @@ type errand struct {
 func (s *site) act(ctx context.Context, one *set) time.Time {
 	var due time.Time
 	for _, key := range slices.SortedFunc(maps.Keys(one.services), engine.CompareKeys) {
-		due = sooner(due, errand{s, one, one.services[key], key}.act(ctx))
+		due = pace.Sooner(due, errand{s, one, one.services[key], key}.act(ctx))
 	}
 	s.prune(ctx)
 	return due
@@ -131,7 +132,7 @@ func (s *site) start(do func()) {
 		s.mu.Lock()
 		s.running--
 		s.mu.Unlock()
-		poke(s.wake)
+		pace.Wake(s.wake)
 	}()
 }
 
@@ -175,7 +176,7 @@ func (e errand) failed(err error) {
 	e.svc.refused, e.svc.again = fleet.Sentence(err), time.Time{}
 	e.svc.failures++
 	if next, known := fleet.NextOf(err); !known || !next.Stopped() {
-		e.svc.again = e.clock().Add(doubled(5*time.Second, 5*time.Minute, e.svc.failures-1))
+		e.svc.again = e.clock().Add(pace.Doubled(5*time.Second, 5*time.Minute, e.svc.failures-1))
 	}
 }
 
@@ -425,7 +426,7 @@ func (s *site) keep(r *helmRelease) { s.written[r.Name] = observe(r) }
 // later has the same tried again in a moment: the management cluster did not take it.
 func (e errand) later() {
 	e.svc.failures++
-	e.svc.next = e.clock().Add(doubled(200*time.Millisecond, time.Minute, e.svc.failures-1))
+	e.svc.next = e.clock().Add(pace.Doubled(200*time.Millisecond, time.Minute, e.svc.failures-1))
 }
 
 // wrote records that a release could not be written. That somebody else was faster is no
@@ -476,7 +477,7 @@ func (e errand) look(ctx context.Context) {
 		case err != nil:
 			svc.judge(e.clock(), "its objects cannot be looked at: "+fleet.Sentence(err))
 		default:
-			svc.judge(e.clock(), words(found.problems))
+			svc.judge(e.clock(), helm.Words(found.problems))
 			if ask.kinds {
 				svc.kinds, svc.has = known, found.kinds
 				e.learn()
@@ -521,7 +522,7 @@ func (q question) put(ctx context.Context) (a answer, err error) {
 		if err != nil {
 			return a, err
 		}
-		a.drift = inWords(differences)
+		a.drift = helm.Lines(differences)
 	}
 	return a, nil
 }
@@ -575,17 +576,6 @@ func (svc *service) judge(now time.Time, problem string) {
 		looks = svc.health.looks
 	}
 	svc.health = &health{ready: problem == "", message: problem, at: now, looks: looks + 1}
-}
-
-func words(problems []helm.Problem) string {
-	if len(problems) == 0 {
-		return ""
-	}
-	first := fmt.Sprintf("%s: %s", problems[0].Object, problems[0].Message)
-	if len(problems) > 1 {
-		return fmt.Sprintf("%s (and %d more)", first, len(problems)-1)
-	}
-	return first
 }
 
 // ask has Flux look at a service's release as it was seen. Where that has changed since, a request

@@ -11,6 +11,7 @@ import (
 
 	"portico.dev/portico/fleet"
 	"portico.dev/portico/state/engine"
+	"portico.dev/portico/state/engine/pace"
 )
 
 // set is one ServiceSet on the target.
@@ -251,7 +252,7 @@ func (s *set) decideAll(now time.Time) time.Time {
 			svc.since = before.since
 		}
 		if !svc.busy {
-			due = sooner(due, svc.stands.at)
+			due = pace.Sooner(due, svc.stands.at)
 		}
 	}
 	return due

@@ -19,6 +19,7 @@ import (
 	"portico.dev/portico/fleet"
 	"portico.dev/portico/kube/remote"
 	"portico.dev/portico/state/engine"
+	"portico.dev/portico/state/engine/pace"
 )
 
 const (
@@ -83,7 +84,7 @@ func (s *site) connect(a Access) {
 		return
 	}
 	s.access, s.tries, s.again = a, 0, time.Time{}
-	poke(s.wake)
+	pace.Wake(s.wake)
 }
 
 // want records what should be on the target and returns how that stands.
@@ -111,7 +112,7 @@ func (s *site) drop(what engine.Removal) engine.Report {
 	report := one.report
 	if report.Gone {
 		delete(s.sets, what.Set)
-		poke(s.wake)
+		pace.Wake(s.wake)
 	}
 	return report
 }
@@ -142,7 +143,7 @@ func (s *site) leave(name types.NamespacedName) {
 			s.freeze(svc.release)
 		}
 	}
-	poke(s.wake)
+	pace.Wake(s.wake)
 }
 
 // replan makes the report speak of what is wanted now.
@@ -158,7 +159,7 @@ func (s *site) replan(one *set) {
 	synced := s.engine.run != nil && s.observe()
 	s.decideAll(one, synced)
 	one.report = one.fold(s.unreachable, synced)
-	poke(s.wake)
+	pace.Wake(s.wake)
 }
 
 // loop decides whenever something has changed, or is due.
@@ -203,12 +204,12 @@ func (s *site) pass(ctx context.Context) time.Time {
 	s.learn()
 	names := slices.SortedFunc(maps.Keys(s.sets), engine.CompareKeys)
 	for _, name := range names {
-		due = sooner(due, s.decideAll(s.sets[name], true))
+		due = pace.Sooner(due, s.decideAll(s.sets[name], true))
 	}
 	for _, name := range names {
-		due = sooner(due, s.act(ctx, s.sets[name]))
+		due = pace.Sooner(due, s.act(ctx, s.sets[name]))
 	}
-	due = sooner(due, s.probe(ctx))
+	due = pace.Sooner(due, s.probe(ctx))
 	for _, name := range names {
 		s.settle(s.sets[name])
 	}
@@ -265,7 +266,7 @@ func (s *site) stir(m remote.Moved) {
 	for _, one := range s.sets {
 		if svc := one.services[m.Release]; svc != nil && one.owns(svc) {
 			svc.moved, svc.touched = true, svc.touched || m.Applied
-			poke(s.wake)
+			pace.Wake(s.wake)
 		}
 	}
 }
@@ -275,7 +276,7 @@ func (s *site) vanish(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.lost(err)
-	poke(s.wake)
+	pace.Wake(s.wake)
 }
 
 // lost records that the target does not answer: it is asked again after half a second, then
@@ -286,7 +287,7 @@ func (s *site) lost(err error) {
 	if now.Before(s.again) {
 		return // several have noticed the same
 	}
-	s.again = now.Add(doubled(500*time.Millisecond, 30*time.Second, s.tries))
+	s.again = now.Add(pace.Doubled(500*time.Millisecond, 30*time.Second, s.tries))
 	s.tries++
 	if s.unreachable == nil {
 		s.unreachable = &engine.Unreachable{Since: now, Message: fleet.Sentence(err)}
@@ -338,7 +339,7 @@ func (s *site) saw(r *helmRelease) {
 	if w := s.written[r.Name]; w != nil && version(r) > version(w.object) {
 		delete(s.written, r.Name)
 	}
-	poke(s.wake)
+	pace.Wake(s.wake)
 }
 
 // missed hears that a HelmRelease is gone.
@@ -348,7 +349,7 @@ func (s *site) missed(r *helmRelease) {
 	if w := s.written[r.Name]; w != nil && w.object.UID == r.UID {
 		delete(s.written, r.Name)
 	}
-	poke(s.wake)
+	pace.Wake(s.wake)
 }
 
 // version orders what is known of one object: the API server counts.

@@ -458,22 +458,3 @@ func translateDrift(p engine.Policy) *helm.DriftOptions {
 	}
 	return &out
 }
-
-// inWords says what differs, one line for each object: "Deployment default/web: spec.replicas".
-func inWords(found []helm.Difference) []string {
-	dots := strings.NewReplacer("/", ".", "~1", "/", "~0", "~")
-	var out []string
-	for _, d := range found {
-		what := "it was deleted"
-		if len(d.Fields) > 0 {
-			fields := slices.Clone(d.Fields)
-			for i, pointer := range fields {
-				fields[i] = dots.Replace(strings.TrimPrefix(pointer, "/"))
-			}
-			what = strings.Join(fields, ", ")
-		}
-		out = append(out, d.Object+": "+what)
-	}
-	slices.Sort(out)
-	return out[:min(len(out), 10)]
-}

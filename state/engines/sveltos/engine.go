@@ -16,6 +16,7 @@ import (
 	"portico.dev/portico/fleet"
 	"portico.dev/portico/kube/helm"
 	"portico.dev/portico/state/engine"
+	"portico.dev/portico/state/engine/pace"
 )
 
 // Cluster is what the engine looks at of one target. It is safe for concurrent use.
@@ -208,7 +209,7 @@ func (e *Engine) wake(set types.NamespacedName) {
 		}
 		for _, other := range e.workers {
 			if other.ref.Target == w.ref.Target {
-				poke(other.wake)
+				pace.Wake(other.wake)
 			}
 		}
 	}
@@ -277,12 +278,5 @@ func (w *watch) tell(what func(*worker)) {
 		if worker.ref.Target == w.target {
 			what(worker)
 		}
-	}
-}
-
-func poke(c chan struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
 	}
 }

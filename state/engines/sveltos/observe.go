@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
-	"strings"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -198,20 +197,9 @@ func (t *turn) look(saw *seen) error {
 			t.silent = true
 			return err
 		}
-		saw.health[svc.Key] = words(problems)
+		saw.health[svc.Key] = helm.Words(problems)
 	}
 	return nil
-}
-
-func words(problems []helm.Problem) string {
-	if len(problems) == 0 {
-		return ""
-	}
-	said := problems[0].Object + ": " + problems[0].Message
-	if more := len(problems) - 1; more > 0 {
-		said += fmt.Sprintf(" (and %d more)", more)
-	}
-	return strings.TrimSpace(said)
 }
 
 // read returns an object as the cache has it, or nil.

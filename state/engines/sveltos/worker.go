@@ -11,6 +11,7 @@ import (
 	"portico.dev/portico/fleet"
 	"portico.dev/portico/kube/helm"
 	"portico.dev/portico/state/engine"
+	"portico.dev/portico/state/engine/pace"
 )
 
 // calm is how long a worker looks away after it has looked because a workload moved: a rollout
@@ -114,7 +115,7 @@ func (w *worker) renew() {
 	w.round++
 	w.cut()
 	w.looks = 0
-	poke(w.wake)
+	pace.Wake(w.wake)
 }
 
 // apply records what should be on the target and returns how that stands.
@@ -186,7 +187,7 @@ func (w *worker) stir() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.stirred, w.again = true, time.Time{}
-	poke(w.wake)
+	pace.Wake(w.wake)
 }
 
 // vanish says that the target does not answer.
@@ -195,7 +196,7 @@ func (w *worker) vanish(err error) {
 	defer w.mu.Unlock()
 	w.lost(err)
 	w.settle()
-	poke(w.wake)
+	pace.Wake(w.wake)
 }
 
 // lost records that the target does not answer: it is asked again after half a second, then
@@ -206,16 +207,11 @@ func (w *worker) lost(err error) {
 	if now.Before(w.again) {
 		return // somebody has noticed the same
 	}
-	w.again = now.Add(doubled(500*time.Millisecond, 30*time.Second, w.tries))
+	w.again = now.Add(pace.Doubled(500*time.Millisecond, 30*time.Second, w.tries))
 	w.tries++
 	if w.unreachable == nil {
 		w.unreachable = &engine.Unreachable{Since: now, Message: fleet.Sentence(err)}
 	}
-}
-
-// doubled is first, n times doubled, and at most most.
-func doubled(first, most time.Duration, n int) time.Duration {
-	return min(first<<min(max(n, 0), 10), most)
 }
 
 // loop passes whenever something has changed, or is due.
@@ -293,13 +289,13 @@ func (w *worker) unobserved(t *turn, err error) time.Time {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if t.ctx.Err() != nil || w.round != t.round {
-		poke(w.wake)
+		pace.Wake(w.wake)
 		return time.Time{}
 	}
 	if !t.silent {
 		w.engine.Log.Warn("looking at the management cluster for a ServiceSet failed", "serviceset", w.ref.Set, "error", err)
 		w.looks++
-		return w.engine.Clock().Add(doubled(time.Second, 30*time.Second, w.looks))
+		return w.engine.Clock().Add(pace.Doubled(time.Second, 30*time.Second, w.looks))
 	}
 	w.lost(err)
 	w.settle()
@@ -318,7 +314,7 @@ func (w *worker) record(t *turn, saw seen, p plan, done outcome) time.Time {
 	defer w.mu.Unlock()
 	now := w.engine.Clock()
 	if w.round != t.round {
-		poke(w.wake)
+		pace.Wake(w.wake)
 		return time.Time{}
 	}
 	w.tries, w.again, w.unreachable, w.loads = 0, time.Time{}, nil, t.loads
@@ -333,14 +329,14 @@ func (w *worker) record(t *turn, saw seen, p plan, done outcome) time.Time {
 	case done.err != nil:
 		w.engine.Log.Warn("telling Sveltos of a ServiceSet failed", "serviceset", w.ref.Set, "error", done.err)
 		w.looks++
-		return now.Add(doubled(time.Second, 30*time.Second, w.looks-1))
+		return now.Add(pace.Doubled(time.Second, 30*time.Second, w.looks-1))
 	case !p.busy && !t.retry:
 		w.looks = 0
 		return time.Time{}
 	}
 	// Not everything that matters on a target is watched: its releases are not.
 	w.looks++
-	return now.Add(doubled(time.Second, 30*time.Second, (w.looks-1)/4))
+	return now.Add(pace.Doubled(time.Second, 30*time.Second, (w.looks-1)/4))
 }
 
 // keep takes over how the services stand.
