@@ -29,23 +29,13 @@ const WholeLabel = "portico.dev/whole"
 // Owners returns all releases whose last record carries the label, whatever its value, by
 // namespace and name. Like List, it reads labels alone.
 func (r *Releases) Owners(ctx context.Context, label string) (map[types.NamespacedName]Owned, error) {
-	client, err := metadata.NewForConfig(r.cluster.bound(ctx))
+	found, err := r.recorded(ctx, "owner=helm,"+label)
 	if err != nil {
-		return nil, fmt.Errorf("listing releases: %w", err)
-	}
-	list, err := client.Resource(corev1.SchemeGroupVersion.WithResource("secrets")).
-		List(ctx, metav1.ListOptions{LabelSelector: "owner=helm," + label})
-	if err != nil {
-		return nil, fmt.Errorf("listing releases: %w", classify(err))
-	}
-	byRelease := map[types.NamespacedName][]metav1.PartialObjectMetadata{}
-	for _, secret := range list.Items {
-		k := types.NamespacedName{Namespace: secret.Namespace, Name: secret.Labels["name"]}
-		byRelease[k] = append(byRelease[k], secret)
+		return nil, err
 	}
 	out := map[types.NamespacedName]Owned{}
-	for k, secrets := range byRelease {
-		out[k] = ownedOf(recordsOf(secrets), label)
+	for k, records := range found {
+		out[k] = ownedOf(records, label)
 	}
 	return out, nil
 }
@@ -65,8 +55,7 @@ func ownedOf(records []record, label string) Owned {
 		return Owned{State: State{Status: Absent}}
 	}
 	last := records[len(records)-1]
-	state := State{Status: statusOf(last.status), Revision: last.revision, Digest: last.digest, Since: last.begun}
-	return Owned{State: state, Owner: last.labels[label], Whole: last.labels[WholeLabel] != ""}
+	return Owned{State: last.state(), Owner: last.labels[label], Whole: last.labels[WholeLabel] != ""}
 }
 
 // Witness notes on the record of a revision that somebody has seen all of it run. A revision that

@@ -120,7 +120,11 @@ func follow(ctx context.Context, kind metadata.ResourceInterface, changed func()
 		case err == nil:
 			wait = first
 			changed()
-			drain(ctx, w, changed)
+			drained(ctx, w, func(event watch.Event) {
+				if event.Type != watch.Bookmark {
+					changed()
+				}
+			})
 		case ctx.Err() == nil && (!answered(err) || refused(err)):
 			lost(err)
 		}
@@ -150,21 +154,4 @@ func listing(err error) error {
 		return fmt.Errorf("%w: %w", errMayNotList, err)
 	}
 	return err
-}
-
-func drain(ctx context.Context, w watch.Interface, changed func()) {
-	defer w.Stop()
-	for {
-		select {
-		case event, ok := <-w.ResultChan():
-			if !ok || event.Type == watch.Error {
-				return
-			}
-			if event.Type != watch.Bookmark {
-				changed()
-			}
-		case <-ctx.Done():
-			return
-		}
-	}
 }

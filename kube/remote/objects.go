@@ -188,21 +188,28 @@ func (w *objectWatch) once(ctx context.Context) (began bool, err error) {
 		}
 		return false, err
 	}
+	if !drained(ctx, stream, w.take) {
+		w.from = ""
+	}
+	return true, nil
+}
+
+// drained hands out the events of a stream until it ends. It is false where the stream ended with
+// an error: the version to go on from is too old, for example.
+func drained(ctx context.Context, stream watch.Interface, take func(watch.Event)) bool {
 	defer stream.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			return true, nil
+			return true
 		case event, ok := <-stream.ResultChan():
-			if !ok {
-				return true, nil
+			switch {
+			case !ok:
+				return true
+			case event.Type == watch.Error:
+				return false
 			}
-			if event.Type == watch.Error {
-				// The version is too old, for example.
-				w.from = ""
-				return true, nil
-			}
-			w.take(event)
+			take(event)
 		}
 	}
 }

@@ -61,25 +61,19 @@ func (w *sourceWatch) once(ctx context.Context) (began bool, err error) {
 		}
 		return false, err
 	}
-	defer stream.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return true, nil
-		case event, ok := <-stream.ResultChan():
-			if !ok {
-				return true, nil
-			}
-			o, isObject := event.Object.(*metav1.PartialObjectMetadata)
-			if !isObject || event.Type == watch.Error {
-				// The version is too old, for example.
-				w.from = ""
-				return true, nil
-			}
-			w.from = o.ResourceVersion
-			if event.Type != watch.Bookmark {
-				w.changed(helm.Object{GroupVersionKind: corev1.SchemeGroupVersion.WithKind(w.kind), Namespace: o.Namespace, Name: o.Name})
-			}
-		}
+	if !drained(ctx, stream, w.take) {
+		w.from = ""
+	}
+	return true, nil
+}
+
+func (w *sourceWatch) take(event watch.Event) {
+	o, ok := event.Object.(*metav1.PartialObjectMetadata)
+	if !ok {
+		return
+	}
+	w.from = o.ResourceVersion
+	if event.Type != watch.Bookmark {
+		w.changed(helm.Object{GroupVersionKind: corev1.SchemeGroupVersion.WithKind(w.kind), Namespace: o.Namespace, Name: o.Name})
 	}
 }
