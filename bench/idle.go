@@ -34,6 +34,11 @@ func idle(ctx context.Context, b *bench) error {
 	if err := b.create(ctx, all); err != nil {
 		return err
 	}
+	return b.watchIdle(ctx, fmt.Sprintf("%d clusters", idleClusters))
+}
+
+// watchIdle watches a plane with so much on it while nothing happens.
+func (b *bench) watchIdle(ctx context.Context, load string) error {
 	if err := pause(ctx, settling); err != nil {
 		return err
 	}
@@ -52,7 +57,7 @@ func idle(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	after.report(before, fmt.Sprintf("%d clusters", idleClusters))
+	after.report(before, load)
 	return nil
 }
 

@@ -345,25 +345,9 @@ func (b *bench) drift(ctx context.Context, targets []target) error {
 
 // idleFleet watches the plane while nothing happens.
 func (b *bench) idleFleet(ctx context.Context, targets []target) error {
-	if err := pause(ctx, settling); err != nil {
+	if err := b.watchIdle(ctx, fmt.Sprintf("%d clusters and %d services", len(targets), len(targets)*perTarget)); err != nil {
 		return err
 	}
-	before, err := b.look(ctx)
-	if err != nil {
-		return err
-	}
-	long := 5 * time.Minute
-	if b.quick {
-		long = time.Minute
-	}
-	if err := pause(ctx, long); err != nil {
-		return err
-	}
-	after, err := b.look(ctx)
-	if err != nil {
-		return err
-	}
-	after.report(before, fmt.Sprintf("%d clusters and %d services", len(targets), len(targets)*perTarget))
 	memory, _, err := b.memory(ctx, ownProgram)
 	remark("memory of the management plane then (RSS)", memory, "MiB")
 	return err

@@ -166,8 +166,8 @@ func (s *session) tree(ctx context.Context, of explain.Ref) (*explain.Node, time
 // showTree draws a tree in the first column.
 func showTree(root *explain.Node, now time.Time) shown {
 	table := shown{value: root, names: []string{}, columns: []string{"OBJECT", "STATE", "SINCE", "DETAIL"}}
-	var draw func(n *explain.Node, before, below string)
-	draw = func(n *explain.Node, before, below string) {
+	children := func(n *explain.Node) []*explain.Node { return n.Children }
+	drawTree(root, children, func(n *explain.Node, before string) {
 		detail := n.Detail
 		if n.Message != "" {
 			detail = n.Message
@@ -181,8 +181,18 @@ func showTree(root *explain.Node, now time.Time) shown {
 		}
 		table.names = append(table.names, n.Ref.String())
 		table.rows = append(table.rows, []string{before + ref.String(), string(n.Mark), age(now, n.Since), detail})
-		for i, child := range n.Children {
-			if i < len(n.Children)-1 {
+	})
+	return table
+}
+
+// drawTree calls row for each node of a tree, with the lines to draw before it.
+func drawTree[N any](root N, children func(N) []N, row func(n N, before string)) {
+	var draw func(n N, before, below string)
+	draw = func(n N, before, below string) {
+		row(n, before)
+		all := children(n)
+		for i, child := range all {
+			if i < len(all)-1 {
 				draw(child, below+"├─ ", below+"│  ")
 			} else {
 				draw(child, below+"└─ ", below+"   ")
@@ -190,7 +200,6 @@ func showTree(root *explain.Node, now time.Time) shown {
 		}
 	}
 	draw(root, "", "")
-	return table
 }
 
 // noSuch says that an object does not exist, and which do.

@@ -49,11 +49,7 @@ func (c *connection) patch(ctx context.Context, d *kcm.ClusterDeployment, value 
 	if err := unstructured.SetNestedField(change, value, path...); err != nil {
 		return err
 	}
-	text, err := json.Marshal(change)
-	if err != nil {
-		return err
-	}
-	err = c.kube.Patch(ctx, d, client.RawPatch(types.MergePatchType, text), client.FieldOwner("portico-cli"))
+	err := c.mergePatch(ctx, d, change)
 	return told("changing ClusterDeployment "+client.ObjectKeyFromObject(d).String(), err)
 }
 

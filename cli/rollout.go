@@ -17,6 +17,7 @@ import (
 
 	kcm "portico.dev/portico/api/kcm/v1beta1"
 	statev1 "portico.dev/portico/api/state/v1alpha1"
+	"portico.dev/portico/kube/control"
 )
 
 func rolloutCommand(s *session) *cobra.Command {
@@ -108,10 +109,8 @@ func subjectOf(s statev1.RolloutSubject) string {
 }
 
 func readyMessage(conditions []metav1.Condition) string {
-	for _, c := range conditions {
-		if c.Type == kcm.ReadyCondition {
-			return c.Message
-		}
+	if c := control.Find(conditions, kcm.ReadyCondition); c != nil {
+		return c.Message
 	}
 	return ""
 }

@@ -58,6 +58,16 @@ func (s *session) owner(ctx context.Context, at *scope, word string) (*connectio
 	return c, what, told("reading "+what.String(), err)
 }
 
+// recorded reads the owner of services that a user means, with its recorded wishes.
+func (s *session) recorded(ctx context.Context, at *scope, word string) (*connection, serviceOwner, []serviceRevision, error) {
+	c, owner, err := s.owner(ctx, at, word)
+	if err != nil {
+		return nil, owner, nil, err
+	}
+	all, err := c.revisions(ctx, owner)
+	return c, owner, all, err
+}
+
 func parseOwner(word, namespace string) (serviceOwner, error) {
 	kind, name, found := strings.Cut(word, "/")
 	if !found {
@@ -136,11 +146,7 @@ func serviceHistoryCommand(s *session) *cobra.Command {
 	at, out := s.scopeFlag(c), outputFlag(c)
 	c.ValidArgsFunction = first(s.completeClusters(at))
 	c.RunE = func(c *cobra.Command, args []string) error {
-		conn, owner, err := s.owner(c.Context(), at, args[0])
-		if err != nil {
-			return err
-		}
-		all, err := conn.revisions(c.Context(), owner)
+		_, owner, all, err := s.recorded(c.Context(), at, args[0])
 		if err != nil {
 			return err
 		}
@@ -212,11 +218,7 @@ func serviceDiffCommand(s *session) *cobra.Command {
 	c.Flags().Int64Var(&to, "to", 0, "the newer revision (default: the newest)")
 	c.ValidArgsFunction = first(s.completeClusters(at))
 	c.RunE = func(c *cobra.Command, args []string) error {
-		conn, owner, err := s.owner(c.Context(), at, args[0])
-		if err != nil {
-			return err
-		}
-		all, err := conn.revisions(c.Context(), owner)
+		_, owner, all, err := s.recorded(c.Context(), at, args[0])
 		if err != nil {
 			return err
 		}
@@ -287,11 +289,7 @@ Where the spec comes from Git, change it there, or Git will win.
 	c.Flags().Int64Var(&to, "to", 0, "the revision to go back to (default: the one before the newest)")
 	c.ValidArgsFunction = first(s.completeClusters(at))
 	c.RunE = func(c *cobra.Command, args []string) error {
-		conn, owner, err := s.owner(c.Context(), at, args[0])
-		if err != nil {
-			return err
-		}
-		all, err := conn.revisions(c.Context(), owner)
+		conn, owner, all, err := s.recorded(c.Context(), at, args[0])
 		if err != nil {
 			return err
 		}

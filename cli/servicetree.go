@@ -12,6 +12,7 @@ import (
 
 	kcm "portico.dev/portico/api/kcm/v1beta1"
 	statev1 "portico.dev/portico/api/state/v1alpha1"
+	"portico.dev/portico/kube/control"
 	"portico.dev/portico/state/service"
 )
 
@@ -103,10 +104,8 @@ func servicesOf(set *kcm.ServiceSet) (*serviceNode, error) {
 
 func nodeOf(st kcm.ServiceState) *serviceNode {
 	n := &serviceNode{Name: st.Namespace + "/" + st.Name, State: string(st.State), Since: timeOf(st.LastStateTransitionTime), Template: st.Template, Version: st.Version, Message: st.FailureMessage}
-	for _, c := range st.Conditions {
-		if c.Type == statev1.HeldCondition && c.Status == "True" {
-			n.Held = c.Message
-		}
+	if c := control.Find(st.Conditions, statev1.HeldCondition); c != nil && c.Status == "True" {
+		n.Held = c.Message
 	}
 	return n
 }
@@ -145,22 +144,14 @@ func hang(root *serviceNode, nodes map[string]*serviceNode, needs map[string][]s
 
 func showServiceTree(roots []*serviceNode, now time.Time) shown {
 	table := shown{value: roots, names: []string{}, columns: []string{"SERVICE", "STATE", "SINCE", "TEMPLATE", "VERSION", "AFTER", "MESSAGE"}}
-	var draw func(n *serviceNode, before, below string)
-	draw = func(n *serviceNode, before, below string) {
-		table.names = append(table.names, n.Name)
-		table.rows = append(table.rows, []string{
-			before + n.Name, n.State, age(now, n.Since), cmp.Or(n.Template, "-"), cmp.Or(n.Version, "-"), cmp.Or(strings.Join(n.After, ","), "-"), brief(cmp.Or(n.Held, n.Message)),
-		})
-		for i, child := range n.Children {
-			if i < len(n.Children)-1 {
-				draw(child, below+"├─ ", below+"│  ")
-			} else {
-				draw(child, below+"└─ ", below+"   ")
-			}
-		}
-	}
+	children := func(n *serviceNode) []*serviceNode { return n.Children }
 	for _, root := range roots {
-		draw(root, "", "")
+		drawTree(root, children, func(n *serviceNode, before string) {
+			table.names = append(table.names, n.Name)
+			table.rows = append(table.rows, []string{
+				before + n.Name, n.State, age(now, n.Since), cmp.Or(n.Template, "-"), cmp.Or(n.Version, "-"), cmp.Or(strings.Join(n.After, ","), "-"), brief(cmp.Or(n.Held, n.Message)),
+			})
+		})
 	}
 	return table
 }

@@ -313,6 +313,21 @@ func (c *Client) Create(ctx context.Context, obj client.Object, _ ...client.Crea
 	return c.assign(obj, made)
 }
 
+// stored is the object that is to be written, as it is.
+func (c *Client) stored(ctx context.Context, obj client.Object) (schema.GroupVersionKind, client.Object, error) {
+	gvk, all, err := c.of(ctx, obj)
+	if err != nil {
+		return gvk, nil, err
+	}
+	if all == nil {
+		return gvk, nil, c.readOnly(gvk, obj)
+	}
+	if found, exists := all[client.ObjectKeyFromObject(obj)]; exists {
+		return gvk, found, nil
+	}
+	return gvk, nil, notFound(gvk, obj.GetName())
+}
+
 // Update implements client.Writer.
 func (c *Client) Update(ctx context.Context, obj client.Object, _ ...client.UpdateOption) error {
 	return c.replace(ctx, obj, obj, false)
@@ -320,18 +335,11 @@ func (c *Client) Update(ctx context.Context, obj client.Object, _ ...client.Upda
 
 // replace stores what wanted says of metadata and spec, or of the status, and returns it in obj.
 func (c *Client) replace(ctx context.Context, obj, wanted client.Object, status bool) error {
-	gvk, all, err := c.of(ctx, obj)
+	gvk, was, err := c.stored(ctx, obj)
 	if err != nil {
 		return err
 	}
-	if all == nil {
-		return c.readOnly(gvk, obj)
-	}
 	key := client.ObjectKeyFromObject(obj)
-	was, exists := all[key]
-	if !exists {
-		return notFound(gvk, key.Name)
-	}
 	if v := wanted.GetResourceVersion(); v != "" && v != was.GetResourceVersion() {
 		return apierrors.NewConflict(resource(gvk), key.Name, errors.New("it was changed meanwhile"))
 	}
@@ -347,7 +355,7 @@ func (c *Client) replace(ctx context.Context, obj, wanted client.Object, status 
 		return c.assign(obj, now)
 	}
 	now.SetResourceVersion(c.next())
-	all[key] = now
+	c.objects[gvk.GroupKind()][key] = now
 	if now.GetDeletionTimestamp() != nil && len(now.GetFinalizers()) == 0 {
 		c.drop(gvk, key)
 	} else {
@@ -370,18 +378,11 @@ func keepIdentity(now, was client.Object) {
 
 // Delete implements client.Writer. What the object owns goes with it.
 func (c *Client) Delete(ctx context.Context, obj client.Object, _ ...client.DeleteOption) error {
-	gvk, all, err := c.of(ctx, obj)
+	gvk, found, err := c.stored(ctx, obj)
 	if err != nil {
 		return err
 	}
-	if all == nil {
-		return c.readOnly(gvk, obj)
-	}
 	key := client.ObjectKeyFromObject(obj)
-	found, exists := all[key]
-	if !exists {
-		return notFound(gvk, key.Name)
-	}
 	if len(found.GetFinalizers()) == 0 {
 		c.drop(gvk, key)
 		return nil
@@ -393,7 +394,7 @@ func (c *Client) Delete(ctx context.Context, obj client.Object, _ ...client.Dele
 	now := metav1.NewTime(c.clock())
 	going.SetDeletionTimestamp(&now)
 	going.SetResourceVersion(c.next())
-	all[key] = going
+	c.objects[gvk.GroupKind()][key] = going
 	c.note(Write{Verb: Changed, Object: going})
 	return nil
 }

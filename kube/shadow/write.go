@@ -21,18 +21,11 @@ func (c *Client) Patch(ctx context.Context, obj client.Object, patch client.Patc
 }
 
 func (c *Client) patch(ctx context.Context, obj client.Object, patch client.Patch, status bool) error {
-	gvk, all, err := c.of(ctx, obj)
+	gvk, was, err := c.stored(ctx, obj)
 	if err != nil {
 		return err
 	}
-	if all == nil {
-		return c.readOnly(gvk, obj)
-	}
 	key := client.ObjectKeyFromObject(obj)
-	was, exists := all[key]
-	if !exists {
-		return notFound(gvk, key.Name)
-	}
 	if reflect.TypeOf(patch) != rawPatch && obj.GetResourceVersion() == was.GetResourceVersion() {
 		return c.replace(ctx, obj, obj, status) // it was read here and then changed: it says all itself
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 
-	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -96,7 +95,10 @@ func (c siteController) act(ctx context.Context, obj client.Object, f Facts, s S
 	if err != nil {
 		return err
 	}
-	return c.write(ctx, s.Set, want)
+	if err := service.Write(ctx, c.Kube, s.Set, want); !apierrors.IsConflict(err) {
+		return err
+	}
+	return nil // the set is another by now, and its news brings us back
 }
 
 // Want is the ServiceSet that a site gets. It is pure.
@@ -125,23 +127,6 @@ func Want(obj client.Object, f Facts, s Site, v Verdict) (*kcm.ServiceSet, error
 	}
 	made, err := service.Assemble(req)
 	return made.Set, err
-}
-
-func (c siteController) write(ctx context.Context, stored, want *kcm.ServiceSet) error {
-	switch {
-	case stored == nil:
-		if err := c.Kube.Create(ctx, want); err != nil && !apierrors.IsAlreadyExists(err) {
-			return fmt.Errorf("creating ServiceSet %s/%s: %w", want.Namespace, want.Name, err)
-		}
-		return nil
-	case equality.Semantic.DeepEqual(stored, want):
-		return nil
-	}
-	err := control.Patch(ctx, c.Kube, stored, want)
-	if apierrors.IsConflict(err) {
-		return nil // the set is another by now, and its news brings us back
-	}
-	return err
 }
 
 // copyTemplates makes the templates that the site lacks. Their news, once they are judged, brings us

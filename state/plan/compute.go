@@ -14,6 +14,7 @@ import (
 	kcm "portico.dev/portico/api/kcm/v1beta1"
 	statev1 "portico.dev/portico/api/state/v1alpha1"
 	"portico.dev/portico/fleet"
+	"portico.dev/portico/kube/control"
 	"portico.dev/portico/kube/shadow"
 	"portico.dev/portico/state/multicluster"
 	"portico.dev/portico/state/rollout"
@@ -337,10 +338,8 @@ func (w *world) rollouts(ctx context.Context, before standing) ([]Rollout, error
 			continue
 		}
 		shown := Rollout{Namespace: r.Namespace, Name: r.Name, Phase: string(r.Status.Phase), Revision: r.Status.Revision}
-		for _, c := range r.Status.Conditions {
-			if c.Type == kcm.ReadyCondition {
-				shown.Message = c.Message
-			}
+		if c := control.Find(r.Status.Conditions, kcm.ReadyCondition); c != nil {
+			shown.Message = c.Message
 		}
 		out = append(out, shown)
 	}
