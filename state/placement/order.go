@@ -7,6 +7,7 @@ import (
 
 	kcm "portico.dev/portico/api/kcm/v1beta1"
 	statev1 "portico.dev/portico/api/state/v1alpha1"
+	"portico.dev/portico/fleet/graph"
 )
 
 // Dependency is another owner whose services have to be deployed on a target first.
@@ -113,20 +114,7 @@ func (g Graph) Circle(name string) []string {
 
 // Needs says whether one owner depends on another, be it by way of others.
 func (g Graph) Needs(one, other string) bool {
-	seen := map[string]bool{}
-	open := slices.Clone(g[one])
-	for len(open) > 0 {
-		next := open[len(open)-1]
-		open = open[:len(open)-1]
-		if next == other {
-			return true
-		}
-		if !seen[next] {
-			seen[next] = true
-			open = append(open, g[next]...)
-		}
-	}
-	return false
+	return graph.Reaches(func(name string) []string { return g[name] }, one, other)
 }
 
 // Arrows writes a circle for the reader.

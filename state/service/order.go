@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	kcm "portico.dev/portico/api/kcm/v1beta1"
+	"portico.dev/portico/fleet/graph"
 )
 
 // waits says what a service waits for before it is installed or changed; empty for nothing.
@@ -49,23 +50,15 @@ func (p plan) never(svc kcm.Service, key types.NamespacedName) string {
 	return ""
 }
 
-// reaches says whether a service depends on another, directly or through others.
+// reaches says whether a service is another one, or depends on it, directly or through others.
 func (p plan) reaches(from, to types.NamespacedName) bool {
-	seen := map[types.NamespacedName]bool{}
-	for next := []types.NamespacedName{from}; len(next) > 0; {
-		at := next[0]
-		if next = next[1:]; at == to {
-			return true
+	return from == to || graph.Reaches(func(key types.NamespacedName) []types.NamespacedName {
+		var out []types.NamespacedName
+		for _, dep := range p.byKey[key].DependsOn {
+			out = append(out, KeyOf(dep.Namespace, dep.Name))
 		}
-		if seen[at] {
-			continue
-		}
-		seen[at] = true
-		for _, dep := range p.byKey[at].DependsOn {
-			next = append(next, KeyOf(dep.Namespace, dep.Name))
-		}
-	}
-	return false
+		return out
+	}, from, to)
 }
 
 // done says whether a service is deployed in the version that is wanted now: the engine reports

@@ -8,6 +8,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	kcm "portico.dev/portico/api/kcm/v1beta1"
+	"portico.dev/portico/fleet/graph"
 	"portico.dev/portico/state/service"
 )
 
@@ -36,21 +37,10 @@ func (c *Controller) goFirst(ctx context.Context, set *kcm.ServiceSet) (first, u
 func GoFirst(name string, after map[string][]string) []string {
 	var out []string
 	for other, on := range after {
-		if other != name && slices.Contains(on, name) && !dependsOn(name, other, after, map[string]bool{}) {
+		if other != name && slices.Contains(on, name) && !graph.Reaches(func(set string) []string { return after[set] }, name, other) {
 			out = append(out, other)
 		}
 	}
 	slices.Sort(out)
 	return out
-}
-
-// dependsOn says whether a depends on b, directly or through others.
-func dependsOn(a, b string, after map[string][]string, seen map[string]bool) bool {
-	seen[a] = true
-	for _, next := range after[a] {
-		if next == b || !seen[next] && dependsOn(next, b, after, seen) {
-			return true
-		}
-	}
-	return false
 }

@@ -1,0 +1,2 @@
+// Package graph walks graphs of dependencies. It is pure.
+package graph
