@@ -1,11 +1,12 @@
 package chain
 
 import (
-	"fmt"
+	"errors"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	kcm "portico.dev/portico/api/kcm/v1beta1"
+	"portico.dev/portico/fleet"
 )
 
 // Chain is a chain of either kind.
@@ -52,11 +53,14 @@ func kinds() []kind {
 	}
 }
 
+// errNoChart says that a template was not judged yet.
+var errNoChart = errors.New("its status names no chart")
+
 // copyCluster is a template that uses the chart of the original.
 func copyCluster(t *kcm.ClusterTemplate) (Template, error) {
-	ref, err := chartOf(t)
-	if err != nil {
-		return nil, err
+	ref := fleet.ChartElsewhere(t.Status.ChartRef, t.Namespace)
+	if ref == nil {
+		return nil, errNoChart
 	}
 	spec := t.Spec.DeepCopy()
 	spec.Helm = kcm.HelmSpec{ChartRef: ref}
@@ -65,61 +69,9 @@ func copyCluster(t *kcm.ClusterTemplate) (Template, error) {
 
 // copyService is a template that uses the chart or the source of the original.
 func copyService(t *kcm.ServiceTemplate) (Template, error) {
-	spec := t.Spec.DeepCopy()
-	switch {
-	case spec.Helm != nil && spec.Helm.ChartSource != nil:
-		spec.Helm = &kcm.HelmSpec{ChartSource: sourceOf(*spec.Helm.ChartSource, t)}
-	case spec.Helm != nil:
-		ref, err := chartOf(t)
-		if err != nil {
-			return nil, err
-		}
-		spec.Helm = &kcm.HelmSpec{ChartRef: ref}
-	case spec.Kustomize != nil:
-		spec.Kustomize = sourceOf(*spec.Kustomize, t)
-	case spec.Resources != nil:
-		spec.Resources = sourceOf(*spec.Resources, t)
+	spec, ok := fleet.ServiceElsewhere(t)
+	if !ok {
+		return nil, errNoChart
 	}
-	return &kcm.ServiceTemplate{Spec: *spec}, nil
-}
-
-// chartOf points to the HelmChart of a template from another namespace.
-func chartOf(t Template) (*kcm.CrossNamespaceSourceReference, error) {
-	ref := t.GetTemplateStatus().ChartRef
-	if ref == nil {
-		return nil, fmt.Errorf("its status names no chart")
-	}
-	ref = ref.DeepCopy()
-	if ref.Namespace == "" {
-		ref.Namespace = t.GetNamespace()
-	}
-	return ref, nil
-}
-
-// sourceOf points to the source of a template from another namespace. A ConfigMap or Secret can
-// only be read in its own, so one of that name has to be beside the chain.
-func sourceOf(s kcm.SourceSpec, t Template) *kcm.SourceSpec {
-	if ref := s.LocalSourceRef; ref != nil {
-		switch {
-		case ref.Kind == "ConfigMap" || ref.Kind == "Secret":
-			ref.Namespace = ""
-		case ref.Namespace == "":
-			ref.Namespace = t.GetNamespace()
-		}
-		return &s
-	}
-	// The object that is made for a remote source has the name of the template.
-	ref := &kcm.LocalSourceRef{Name: t.GetName(), Namespace: t.GetNamespace()}
-	switch remote := s.RemoteSourceSpec; {
-	case remote == nil:
-		return &s
-	case remote.Git != nil:
-		ref.Kind = "GitRepository"
-	case remote.Bucket != nil:
-		ref.Kind = "Bucket"
-	case remote.OCI != nil:
-		ref.Kind = "OCIRepository"
-	}
-	s.LocalSourceRef, s.RemoteSourceSpec = ref, nil
-	return &s
+	return &kcm.ServiceTemplate{Spec: spec}, nil
 }
