@@ -35,12 +35,17 @@ type Objects struct {
 	used, watched map[schema.GroupVersionKind]bool
 }
 
-// New returns objects that nobody follows yet.
-func New(from cache.Cache, mapper apimeta.RESTMapper) *Objects {
-	return &Objects{
+// New returns objects that nobody follows yet. Watched are kinds that the controller watches by
+// itself, and asks Followers for.
+func New(from cache.Cache, mapper apimeta.RESTMapper, watched ...schema.GroupVersionKind) *Objects {
+	f := &Objects{
 		cache: from, mapper: mapper, of: map[client.ObjectKey][]Object{}, users: map[Object]map[client.ObjectKey]bool{},
 		used: map[schema.GroupVersionKind]bool{}, watched: map[schema.GroupVersionKind]bool{},
 	}
+	for _, kind := range watched {
+		f.watched[kind] = true
+	}
+	return f
 }
 
 // Set says which objects somebody follows, and no others; none when it goes.
@@ -98,14 +103,13 @@ func (f *Objects) Followers(o Object) []reconcile.Request {
 }
 
 // Watch has a controller woken for the kinds that are followed and not watched yet. A kind stays
-// watched: its informer may be somebody else's as well. ConfigMaps and Secrets are the controller's
-// to watch, since they are many. A kind that the API server does not serve is tried again with the
-// next call.
+// watched: its informer may be somebody else's as well. A kind that the API server does not serve is
+// tried again with the next call.
 func (f *Objects) Watch(on controller.Controller) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for kind := range f.used {
-		if f.watched[kind] || kind.Group == "" && (kind.Kind == "ConfigMap" || kind.Kind == "Secret") {
+		if f.watched[kind] {
 			continue
 		}
 		if _, err := f.mapper.RESTMapping(kind.GroupKind(), kind.Version); err != nil {

@@ -56,7 +56,7 @@ func New(mgr ctrl.Manager, config Config) *Controller {
 	return &Controller{
 		kube: mgr.GetClient(), live: mgr.GetAPIReader(), engines: newEngines(config.Engines, config.Default),
 		events: mgr.GetEventRecorder("portico-state"), clock: config.Clock, home: config.Home, bell: control.NewBell(),
-		follow: follow.New(mgr.GetCache(), mgr.GetRESTMapper()), kept: &kept{}, heard: &heard{},
+		follow: follow.New(mgr.GetCache(), mgr.GetRESTMapper(), configMapKind, secretKind), kept: &kept{}, heard: &heard{},
 	}
 }
 
@@ -252,8 +252,8 @@ func (c *Controller) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&kcm.ServiceTemplate{}, handler.EnqueueRequestsFromMapFunc(c.usersOf(byTemplate, client.Object.GetName))).
 		Watches(&kcm.StateManagementProvider{}, handler.EnqueueRequestsFromMapFunc(c.usersOfProvider)).
 		Watches(&sourcev1.HelmChart{}, handler.EnqueueRequestsFromMapFunc(c.usersOfChart)).
-		WatchesMetadata(&corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(c.usersOfContent("ConfigMap"))).
-		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(c.usersOfContent("Secret"))).
+		WatchesMetadata(&corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(c.usersOfContent(configMapKind))).
+		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(c.usersOfContent(secretKind))).
 		WatchesRawSource(c.bell.Source()).
 		Build(c)
 	return err

@@ -8,7 +8,6 @@ import (
 
 	sourcev1 "github.com/fluxcd/source-controller/api/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	kcm "portico.dev/portico/api/kcm/v1beta1"
@@ -78,7 +77,7 @@ func (l *look) address(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	l.follow(follow.Object{Kind: schema.GroupVersionKind{Version: "v1", Kind: "Secret"}, Key: remote.RefOf(cluster, found).Secret})
+	l.follow(follow.Object{Kind: secretKind, Key: remote.RefOf(cluster, found).Secret})
 	return nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -82,12 +83,15 @@ func providersOf(obj client.Object) []string {
 	return []string{cmp.Or(obj.(*kcm.ServiceSet).Spec.Provider.Name, kcm.DefaultStateManagementProviderName)}
 }
 
+// The kinds of content, which are watched from the start.
+var configMapKind, secretKind = corev1.SchemeGroupVersion.WithKind("ConfigMap"), corev1.SchemeGroupVersion.WithKind("Secret")
+
 // usersOfContent are the sets that read a ConfigMap or Secret, or, of a Secret, whose target it
 // leads to.
-func (c *Controller) usersOfContent(kind string) handler.MapFunc {
+func (c *Controller) usersOfContent(kind schema.GroupVersionKind) handler.MapFunc {
 	return func(ctx context.Context, obj client.Object) []reconcile.Request {
-		out := c.follow.Followers(follow.Object{Kind: schema.GroupVersionKind{Version: "v1", Kind: kind}, Key: client.ObjectKeyFromObject(obj)})
-		if cluster, ok := kubeconfigOf(obj); ok && kind == "Secret" {
+		out := c.follow.Followers(follow.Object{Kind: kind, Key: client.ObjectKeyFromObject(obj)})
+		if cluster, ok := kubeconfigOf(obj); ok && kind == secretKind {
 			out = append(out, c.list(ctx, obj.GetNamespace(), client.MatchingFields{byCluster: cluster})...)
 		}
 		return out
