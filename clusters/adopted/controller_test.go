@@ -12,12 +12,9 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/config"
-	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	sveltos "portico.dev/portico/api/sveltos/v1beta1"
 	"portico.dev/portico/kube/kubetest"
@@ -37,23 +34,11 @@ type plane struct {
 func newPlane(t *testing.T) *plane {
 	t.Helper()
 	cluster := shared.Cluster(t)
-	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, sveltos.AddToScheme} {
-		must(t, add(scheme))
-	}
-	kube, err := client.NewWithWatch(cluster.Config, client.Options{Scheme: scheme})
-	must(t, err)
-	skip := true // each test has a manager of its own
-	mgr, err := ctrl.NewManager(cluster.Config, ctrl.Options{
-		Scheme: scheme, Metrics: server.Options{BindAddress: "0"}, Controller: config.Controller{SkipNameValidation: &skip},
+	kube := cluster.Client(t, clientgoscheme.AddToScheme, sveltos.AddToScheme)
+	cluster.Control(t, ctrl.Options{Scheme: kube.Scheme()}, func(ctx context.Context, mgr ctrl.Manager) error {
+		c := &Controller{Kube: mgr.GetClient(), Live: mgr.GetAPIReader(), Clock: time.Now, Patience: time.Second}
+		return c.Setup(ctx, mgr)
 	})
-	must(t, err)
-	ctx, cancel := context.WithCancel(context.Background())
-	c := &Controller{Kube: mgr.GetClient(), Live: mgr.GetAPIReader(), Clock: time.Now, Patience: time.Second}
-	must(t, c.Setup(ctx, mgr))
-	ended := make(chan error)
-	go func() { ended <- mgr.Start(ctx) }()
-	t.Cleanup(func() { cancel(); must(t, <-ended) })
 	return &plane{t: t, kube: kube, namespace: cluster.Namespace(t)}
 }
 

@@ -15,14 +15,11 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/watch"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	ctrlconfig "sigs.k8s.io/controller-runtime/pkg/config"
-	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	kcm "portico.dev/portico/api/kcm/v1beta1"
 	sveltos "portico.dev/portico/api/sveltos/v1beta1"
@@ -50,33 +47,20 @@ func (p *plane) Open(context.Context, *fluxmeta.Artifact) ([]byte, error) { retu
 func newPlane(t *testing.T) *plane {
 	t.Helper()
 	cluster := shared.Cluster(t)
-	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, clusterv1.AddToScheme, sourcev1.AddToScheme, kcm.AddToScheme, sveltos.AddToScheme} {
-		must(t, add(scheme))
-	}
-	kube, err := client.NewWithWatch(cluster.Config, client.Options{Scheme: scheme})
-	must(t, err)
+	kube := cluster.Client(t, clientgoscheme.AddToScheme, clusterv1.AddToScheme, sourcev1.AddToScheme, kcm.AddToScheme, sveltos.AddToScheme)
 	p := &plane{t: t, kube: kube, namespace: cluster.Namespace(t), archive: packed(t, map[string]string{
 		"tiny/Chart.yaml":             "apiVersion: v2\nname: tiny\nversion: 1.0.0\n",
 		"tiny/values.yaml":            "workers: 1\nclusterLabels: {}\nclusterIdentity: {}\n",
 		"tiny/templates/cluster.yaml": "{{ if ge (int .Values.workers) 0 }}apiVersion: cluster.x-k8s.io/v1beta2\nkind: Cluster\nmetadata:\n  name: {{ .Release.Name }}\n  finalizers: [test/cluster-api]\n  annotations: {workers: \"{{ .Values.workers }}\"}\nspec:\n  paused: false\n  clusterNetwork: {serviceDomain: cluster.local}\n{{ end }}",
 	})}
-	skip := true
-	mgr, err := ctrl.NewManager(cluster.Config, ctrl.Options{
-		Scheme: scheme, Metrics: server.Options{BindAddress: "0"}, Controller: ctrlconfig.Controller{SkipNameValidation: &skip},
-	})
-	must(t, err)
 	releases, err := helm.New(cluster.Config, helm.Config{Clock: time.Now})
 	must(t, err)
-	c := New(Parts{
-		Kube: mgr.GetClient(), Live: mgr.GetAPIReader(), Releases: releases, Artifacts: p, Charts: helm.NewCharts(1 << 20),
-		Children: Direct{}, Events: mgr.GetEventRecorder("test"), Clock: time.Now,
+	cluster.Control(t, ctrl.Options{Scheme: kube.Scheme()}, func(ctx context.Context, mgr ctrl.Manager) error {
+		return New(Parts{
+			Kube: mgr.GetClient(), Live: mgr.GetAPIReader(), Releases: releases, Artifacts: p, Charts: helm.NewCharts(1 << 20),
+			Children: Direct{}, Events: mgr.GetEventRecorder("test"), Clock: time.Now,
+		}).Setup(ctx, mgr)
 	})
-	ctx, cancel := context.WithCancel(context.Background())
-	must(t, c.Setup(ctx, mgr))
-	ended := make(chan error)
-	go func() { ended <- mgr.Start(ctx) }()
-	t.Cleanup(func() { cancel(); must(t, <-ended) })
 	return p
 }
 

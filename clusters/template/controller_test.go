@@ -18,12 +18,9 @@ import (
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/config"
-	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	kcm "portico.dev/portico/api/kcm/v1beta1"
 	"portico.dev/portico/clusters/template"
@@ -59,29 +56,19 @@ type plane struct {
 func newPlane(t *testing.T) *plane {
 	t.Helper()
 	api := shared.Cluster(t)
-	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, sourcev1.AddToScheme, kcm.AddToScheme} {
-		must(t, add(scheme))
-	}
-	kube, err := client.NewWithWatch(api.Config, client.Options{Scheme: scheme})
-	must(t, err)
+	kube := api.Client(t, clientgoscheme.AddToScheme, sourcev1.AddToScheme, kcm.AddToScheme)
 	p := &plane{T: t, kube: kube, namespace: api.Namespace(t), artifacts: map[string][]byte{}}
 	p.artifacts["/repository"] = repository(t)
 	p.server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = w.Write(p.artifacts[r.URL.Path]) }))
 	t.Cleanup(p.server.Close)
-	skip := true
-	mgr, err := ctrl.NewManager(api.Config, ctrl.Options{
-		Scheme: scheme, Metrics: server.Options{BindAddress: "0"}, Controller: config.Controller{SkipNameValidation: &skip},
+	api.Control(t, ctrl.Options{
+		Scheme: kube.Scheme(),
 		Client: client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}, &corev1.ConfigMap{}}}},
+	}, func(_ context.Context, mgr ctrl.Manager) error {
+		return template.Setup(mgr, template.Dependencies{
+			Charts: helm.NewCharts(1 << 20), Artifacts: source.Reader{HTTP: http.DefaultClient}, Home: "kcm-system",
+		})
 	})
-	must(t, err)
-	must(t, template.Setup(mgr, template.Dependencies{
-		Charts: helm.NewCharts(1 << 20), Artifacts: source.Reader{HTTP: http.DefaultClient}, Home: "kcm-system",
-	}))
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error)
-	go func() { ended <- mgr.Start(ctx) }()
-	t.Cleanup(func() { cancel(); must(t, <-ended) })
 	return p
 }
 

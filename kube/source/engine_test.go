@@ -22,10 +22,8 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	ctrlconfig "sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
-	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"portico.dev/portico/kube/control"
 	"portico.dev/portico/kube/kubetest"
@@ -77,7 +75,6 @@ func start(t *testing.T) *engine {
 	e.server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { e.reader.Store.Handler().ServeHTTP(w, r) }))
 	t.Cleanup(e.server.Close)
 	e.run()
-	t.Cleanup(func() { e.stop() })
 	return e
 }
 
@@ -89,28 +86,11 @@ func (e *engine) run() {
 		e.t.Fatal(err)
 	}
 	e.reader = source.Reader{Store: files, HTTP: http.DefaultClient}
-	skip := true
-	mgr, err := ctrl.NewManager(shared.Cluster(e.t).Config, ctrl.Options{
-		Scheme: scheme(e.t), Metrics: server.Options{BindAddress: "0"},
-		Cache:      cache.Options{DefaultNamespaces: map[string]cache.Config{e.ns: {}}},
-		Controller: ctrlconfig.Controller{SkipNameValidation: &skip},
+	e.stop = shared.Cluster(e.t).Control(e.t, ctrl.Options{
+		Scheme: scheme(e.t), Cache: cache.Options{DefaultNamespaces: map[string]cache.Config{e.ns: {}}},
+	}, func(_ context.Context, mgr ctrl.Manager) error {
+		return source.Setup(mgr, source.Options{Store: files, Clock: time.Now})
 	})
-	if err != nil {
-		e.t.Fatal(err)
-	}
-	if err := source.Setup(mgr, source.Options{Store: files, Clock: time.Now}); err != nil {
-		e.t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- mgr.Start(ctx) }()
-	e.stop = func() {
-		cancel()
-		if err := <-ended; err != nil {
-			e.t.Errorf("the engine ended with %v", err)
-		}
-		e.stop = func() {}
-	}
 }
 
 func (e *engine) meta(name string) metav1.ObjectMeta {

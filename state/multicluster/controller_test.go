@@ -13,13 +13,10 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/config"
-	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	kcm "portico.dev/portico/api/kcm/v1beta1"
 	statev1 "portico.dev/portico/api/state/v1alpha1"
@@ -49,27 +46,16 @@ type plane struct {
 func newPlane(t *testing.T) *plane {
 	t.Helper()
 	api := shared.Cluster(t)
-	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, kcm.AddToScheme, statev1.AddToScheme} {
-		must(t, add(scheme))
-	}
-	kube, err := client.NewWithWatch(api.Config, client.Options{Scheme: scheme})
-	must(t, err)
+	kube := api.Client(t, clientgoscheme.AddToScheme, kcm.AddToScheme, statev1.AddToScheme)
 	p := &plane{T: t, kube: kube, system: api.Namespace(t), team: api.Namespace(t)}
 	p.tag = p.team
-	skip := true
-	mgr, err := ctrl.NewManager(api.Config, ctrl.Options{
-		Scheme: scheme, Metrics: server.Options{BindAddress: "0"}, Controller: config.Controller{SkipNameValidation: &skip},
+	api.Control(t, ctrl.Options{Scheme: kube.Scheme()}, func(_ context.Context, mgr ctrl.Manager) error {
+		must(t, multicluster.New(multicluster.Parts{
+			Kube: mgr.GetClient(), Live: mgr.GetAPIReader(), Events: mgr.GetEventRecorder("test"), Clock: time.Now, System: p.system,
+		}).SetupWithManager(mgr))
+		return rollout.New(mgr, time.Now, p.system).SetupWithManager(mgr)
 	})
-	must(t, err)
-	must(t, multicluster.New(multicluster.Parts{
-		Kube: mgr.GetClient(), Live: mgr.GetAPIReader(), Events: mgr.GetEventRecorder("test"), Clock: time.Now, System: p.system,
-	}).SetupWithManager(mgr))
-	must(t, rollout.New(mgr, time.Now, p.system).SetupWithManager(mgr))
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error)
-	go func() { ended <- mgr.Start(ctx) }()
-	t.Cleanup(func() { p.sweep(); cancel(); must(t, <-ended) })
+	t.Cleanup(p.sweep)
 	return p
 }
 

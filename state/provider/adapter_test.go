@@ -77,6 +77,7 @@ func (p *plane) provider() *kcm.StateManagementProvider {
 	must(p.T, yaml.UnmarshalStrict(text, &smp))
 	smp.Spec.Adapter = kcm.ResourceReference{APIVersion: "v1", Kind: "ConfigMap", Namespace: p.home, Name: "adapter", ReadinessRule: "self.data.ready == 'yes'"}
 	must(p.T, p.kube.Create(p.Context(), &smp))
+	p.Cleanup(func() { must(p.T, p.kube.Delete(context.Background(), &smp)) })
 	return &smp
 }
 

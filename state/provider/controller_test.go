@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -15,12 +16,9 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/config"
-	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	kcm "portico.dev/portico/api/kcm/v1beta1"
 	"portico.dev/portico/kube/control"
@@ -52,23 +50,11 @@ type plane struct {
 func newPlane(t *testing.T) *plane {
 	t.Helper()
 	api := shared.Cluster(t)
-	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, apiextensionsv1.AddToScheme, kcm.AddToScheme} {
-		must(t, add(scheme))
-	}
-	kube, err := client.NewWithWatch(api.Config, client.Options{Scheme: scheme})
-	must(t, err)
+	kube := api.Client(t, clientgoscheme.AddToScheme, apiextensionsv1.AddToScheme, kcm.AddToScheme)
 	p := &plane{T: t, kube: kube, home: api.Namespace(t)}
-	skip := true
-	mgr, err := ctrl.NewManager(api.Config, ctrl.Options{
-		Scheme: scheme, Metrics: server.Options{BindAddress: "0"}, Controller: config.Controller{SkipNameValidation: &skip},
+	api.Control(t, ctrl.Options{Scheme: kube.Scheme()}, func(_ context.Context, mgr ctrl.Manager) error {
+		return provider.New(mgr, p.home, time.Now).SetupWithManager(mgr)
 	})
-	must(t, err)
-	must(t, provider.New(mgr, p.home, time.Now).SetupWithManager(mgr))
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error)
-	go func() { ended <- mgr.Start(ctx) }()
-	t.Cleanup(func() { cancel(); must(t, <-ended) })
 	return p
 }
 
@@ -181,6 +167,27 @@ func (p *plane) access(name string) {
 		p.Errorf("the binding is owned by %v; want the provider, so that it goes with it", owners)
 	}
 	must(p.T, p.kube.Get(p.Context(), client.ObjectKey{Namespace: p.home, Name: name + "-sa"}, &corev1.ServiceAccount{}))
+}
+
+// An adapter may be anything, a ConfigMap as well, and is followed after all is still.
+func TestAdapterIsConfigMap(t *testing.T) {
+	p := newPlane(t)
+	smp := &kcm.StateManagementProvider{ObjectMeta: metav1.ObjectMeta{Name: "ksm-" + p.home}, Spec: kcm.StateManagementProviderSpec{
+		Selector:    &metav1.LabelSelector{MatchLabels: map[string]string{"adapter": p.home}},
+		Adapter:     kcm.ResourceReference{APIVersion: "v1", Kind: "ConfigMap", Namespace: p.home, Name: "adapter", ReadinessRule: "self.data.ready == 'yes'"},
+		Provisioner: []kcm.ResourceReference{}, ProvisionerCRDs: []kcm.ProvisionerCRD{},
+	}}
+	must(t, p.kube.Create(t.Context(), smp))
+	adapter := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "adapter"}, Data: map[string]string{"ready": "yes"}}
+	p.create(adapter)
+	for _, ready := range []bool{true, false, true} {
+		p.await(smp.Name, "readiness "+strconv.FormatBool(ready), func(s kcm.StateManagementProvider) bool { return s.Status.Ready == ready })
+		// The status that was just written wakes the controller once more: that must not be what
+		// makes it see the next change.
+		time.Sleep(500 * time.Millisecond)
+		adapter.Data["ready"] = map[bool]string{true: "no", false: "yes"}[ready]
+		must(t, p.kube.Update(t.Context(), adapter))
+	}
 }
 
 // A kind that is not served yet is waited for.

@@ -11,12 +11,9 @@ import (
 	"github.com/go-logr/logr"
 	eventsv1 "k8s.io/api/events/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/config"
-	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	kcm "portico.dev/portico/api/kcm/v1beta1"
 	statev1 "portico.dev/portico/api/state/v1alpha1"
@@ -43,23 +40,11 @@ type plane struct {
 func newPlane(t *testing.T) *plane {
 	t.Helper()
 	api := shared.Cluster(t)
-	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, kcm.AddToScheme, statev1.AddToScheme} {
-		must(t, add(scheme))
-	}
-	kube, err := client.NewWithWatch(api.Config, client.Options{Scheme: scheme})
-	must(t, err)
+	kube := api.Client(t, clientgoscheme.AddToScheme, kcm.AddToScheme, statev1.AddToScheme)
 	p := &plane{T: t, kube: kube, team: api.Namespace(t), system: api.Namespace(t)}
-	skip := true
-	mgr, err := ctrl.NewManager(api.Config, ctrl.Options{
-		Scheme: scheme, Metrics: server.Options{BindAddress: "0"}, Controller: config.Controller{SkipNameValidation: &skip},
+	api.Control(t, ctrl.Options{Scheme: kube.Scheme()}, func(_ context.Context, mgr ctrl.Manager) error {
+		return rollout.New(mgr, time.Now, p.system).SetupWithManager(mgr)
 	})
-	must(t, err)
-	must(t, rollout.New(mgr, time.Now, p.system).SetupWithManager(mgr))
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error)
-	go func() { ended <- mgr.Start(ctx) }()
-	t.Cleanup(func() { cancel(); must(t, <-ended) })
 	return p
 }
 

@@ -11,11 +11,8 @@ import (
 	"github.com/go-logr/logr"
 	eventsv1 "k8s.io/api/events/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/config"
-	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	kcm "portico.dev/portico/api/kcm/v1beta1"
 	statev1 "portico.dev/portico/api/state/v1alpha1"
@@ -39,21 +36,10 @@ type plane struct {
 func newPlane(t *testing.T) *plane {
 	t.Helper()
 	api := shared.Cluster(t)
-	scheme := runtime.NewScheme()
-	must(t, kcm.AddToScheme(scheme))
-	must(t, eventsv1.AddToScheme(scheme))
-	kube, err := client.NewWithWatch(api.Config, client.Options{Scheme: scheme})
-	must(t, err)
-	skip := true
-	mgr, err := ctrl.NewManager(api.Config, ctrl.Options{
-		Scheme: scheme, Metrics: server.Options{BindAddress: "0"}, Controller: config.Controller{SkipNameValidation: &skip},
+	kube := api.Client(t, kcm.AddToScheme, eventsv1.AddToScheme)
+	api.Control(t, ctrl.Options{Scheme: kube.Scheme()}, func(_ context.Context, mgr ctrl.Manager) error {
+		return service.New(mgr.GetClient()).SetupWithManager(mgr)
 	})
-	must(t, err)
-	must(t, service.New(mgr.GetClient()).SetupWithManager(mgr))
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error)
-	go func() { ended <- mgr.Start(ctx) }()
-	t.Cleanup(func() { cancel(); must(t, <-ended) })
 	return &plane{T: t, kube: kube, namespace: api.Namespace(t)}
 }
 

@@ -19,14 +19,11 @@ import (
 	eventsv1 "k8s.io/api/events/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/config"
-	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	kcm "portico.dev/portico/api/kcm/v1beta1"
 	sveltos "portico.dev/portico/api/sveltos/v1beta1"
@@ -101,38 +98,28 @@ type plane struct {
 func newPlane(t *testing.T) *plane {
 	t.Helper()
 	api := shared.Cluster(t)
-	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, clusterv1.AddToScheme, sourcev1.AddToScheme, kcm.AddToScheme, sveltos.AddToScheme} {
-		must(t, add(scheme))
-	}
-	kube, err := client.NewWithWatch(api.Config, client.Options{Scheme: scheme})
-	must(t, err)
+	kube := api.Client(t, clientgoscheme.AddToScheme, clusterv1.AddToScheme, sourcev1.AddToScheme, kcm.AddToScheme, sveltos.AddToScheme)
 	p := &plane{T: t, kube: kube, namespace: api.Namespace(t), world: memory.NewWorld(), other: memory.NewWorld()}
 	p.target = engine.Target{Cluster: types.NamespacedName{Namespace: p.namespace, Name: "dev"}}
 	p.cluster = p.world.AddCluster(p.target)
 
 	p.engine = &counted{Engine: memory.New(p.world, time.Now), sets: map[string]int{}}
-	skip := true
-	mgr, err := ctrl.NewManager(api.Config, ctrl.Options{
-		Scheme: scheme, Metrics: server.Options{BindAddress: "0"}, Controller: config.Controller{SkipNameValidation: &skip},
-		Client: client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}, &corev1.ConfigMap{}}}},
-	})
-	must(t, err)
 	releases, err := helm.New(api.Config, helm.Config{})
 	must(t, err)
-	ctx, cancel := context.WithCancel(context.Background())
-	must(t, deployment.New(deployment.Parts{
-		Kube: mgr.GetClient(), Live: mgr.GetAPIReader(), Releases: releases, Charts: helm.NewCharts(1 << 20),
-		Children: deployment.Direct{}, Events: mgr.GetEventRecorder("test"), Clock: time.Now,
-	}).Setup(ctx, mgr))
-	must(t, service.New(mgr.GetClient()).SetupWithManager(mgr))
-	p.controller = serviceset.New(mgr, serviceset.Config{
-		Engines: []engine.Engine{p.engine, named{memory.New(p.other, time.Now), "other"}}, Default: "memory", Home: home, Clock: p.now,
+	api.Control(t, ctrl.Options{
+		Scheme: kube.Scheme(),
+		Client: client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}, &corev1.ConfigMap{}}}},
+	}, func(ctx context.Context, mgr ctrl.Manager) error {
+		must(t, deployment.New(deployment.Parts{
+			Kube: mgr.GetClient(), Live: mgr.GetAPIReader(), Releases: releases, Charts: helm.NewCharts(1 << 20),
+			Children: deployment.Direct{}, Events: mgr.GetEventRecorder("test"), Clock: time.Now,
+		}).Setup(ctx, mgr))
+		must(t, service.New(mgr.GetClient()).SetupWithManager(mgr))
+		p.controller = serviceset.New(mgr, serviceset.Config{
+			Engines: []engine.Engine{p.engine, named{memory.New(p.other, time.Now), "other"}}, Default: "memory", Home: home, Clock: p.now,
+		})
+		return p.controller.SetupWithManager(mgr)
 	})
-	must(t, p.controller.SetupWithManager(mgr))
-	ended := make(chan error)
-	go func() { ended <- mgr.Start(ctx) }()
-	t.Cleanup(func() { cancel(); must(t, <-ended) })
 	return p
 }
 

@@ -11,14 +11,11 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/config"
-	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	cp "portico.dev/portico/api/local/controlplane/v1alpha1"
 	infra "portico.dev/portico/api/local/infrastructure/v1alpha1"
@@ -76,13 +73,8 @@ type plane struct {
 
 func newPlane(t *testing.T) *plane {
 	t.Helper()
-	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, infra.AddToScheme, cp.AddToScheme, clusterv1.AddToScheme} {
-		must(t, add(scheme))
-	}
 	c := shared.Cluster(t)
-	kube, err := client.NewWithWatch(c.Config, client.Options{Scheme: scheme})
-	must(t, err)
+	kube := c.Client(t, clientgoscheme.AddToScheme, infra.AddToScheme, cp.AddToScheme, clusterv1.AddToScheme)
 	return &plane{t: t, kube: kube, namespace: c.Namespace(t), cluster: c}
 }
 
@@ -90,22 +82,16 @@ func newPlane(t *testing.T) *plane {
 // its process does.
 func (p *plane) start() (*simulations, func()) {
 	p.t.Helper()
-	skip := true // one after the other has the same name
-	mgr, err := ctrl.NewManager(p.cluster.Config, ctrl.Options{
-		Scheme: p.kube.Scheme(), Metrics: server.Options{BindAddress: "0"}, Controller: config.Controller{SkipNameValidation: &skip},
-	})
-	must(p.t, err)
 	s := &simulations{Simulator: virtual.NewSimulator(), on: map[types.NamespacedName]bool{}, registered: map[string]bool{}}
 	bell := control.NewBell()
 	h := &host{running: map[string]chan struct{}{}}
-	c := &Controller{
-		Kube: mgr.GetClient(), Live: mgr.GetAPIReader(), Machines: NewKeeper(h, bell.Ring, time.Now), Simulations: s, Clock: time.Now,
-	}
-	must(p.t, c.SetupWithManager(mgr, bell))
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error)
-	go func() { ended <- mgr.Start(ctx) }()
-	stop := sync.OnceFunc(func() { cancel(); must(p.t, <-ended); s.Close() })
+	end := p.cluster.Control(p.t, ctrl.Options{Scheme: p.kube.Scheme()}, func(_ context.Context, mgr ctrl.Manager) error {
+		c := &Controller{
+			Kube: mgr.GetClient(), Live: mgr.GetAPIReader(), Machines: NewKeeper(h, bell.Ring, time.Now), Simulations: s, Clock: time.Now,
+		}
+		return c.SetupWithManager(mgr, bell)
+	})
+	stop := sync.OnceFunc(func() { end(); s.Close() })
 	p.t.Cleanup(stop)
 	return s, stop
 }
