@@ -9,6 +9,7 @@ import (
 	"github.com/fluxcd/pkg/apis/meta"
 	sourcev1 "github.com/fluxcd/source-controller/api/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/resourceversion"
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -20,7 +21,9 @@ import (
 
 // controller reconciles one source kind.
 type controller struct {
-	kube  client.Client
+	kube client.Client
+	// live reads past the cache.
+	live  client.Reader
 	store *store.Store
 	clock fleet.Clock
 	// aside says whether Flux's source-controller is there.
@@ -59,8 +62,8 @@ func (c *controller) observe(ctx context.Context, req reconcile.Request) (client
 	if err != nil || aside {
 		return nil, seen{Aside: aside}, err
 	}
-	obj := c.empty()
-	if err := c.kube.Get(ctx, req.NamespacedName, obj); err != nil {
+	obj, err := c.read(ctx, req.NamespacedName)
+	if err != nil {
 		return nil, seen{}, client.IgnoreNotFound(err)
 	}
 	v, now := viewOf(obj), c.clock()
@@ -77,6 +80,20 @@ func (c *controller) observe(ctx context.Context, req reconcile.Request) (client
 		Stored:    artifact != nil && artifact.URL == c.store.URL(artifact.Path) && c.store.Holds(artifact.Path, artifact.Digest),
 		Due:       c.isDue(req.NamespacedName, now),
 	}, nil
+}
+
+// read asks the API server where the cache does not know yet what this controller has written: by
+// an older status, what is stored would be fetched again.
+func (c *controller) read(ctx context.Context, key client.ObjectKey) (client.Object, error) {
+	obj := c.empty()
+	if err := c.kube.Get(ctx, key, obj); err != nil {
+		return nil, err
+	}
+	if !c.knowsNewer(key, obj.GetResourceVersion()) {
+		return obj, nil
+	}
+	obj = c.empty()
+	return obj, c.live.Get(ctx, key, obj)
 }
 
 // isStatic: an OCI HelmRepository has no index that could be fetched; charts ask its registry.
@@ -156,6 +173,7 @@ func (c *controller) report(ctx context.Context, obj client.Object, done outcome
 	if err := control.PatchStatus(ctx, c.kube, before, obj); err != nil {
 		return reconcile.Result{}, err
 	}
+	c.wrote(client.ObjectKeyFromObject(obj), obj.GetResourceVersion())
 	c.tell(before, obj)
 	if err := c.collect(v.key, done.Artifact, previous); err != nil {
 		return reconcile.Result{}, err
@@ -187,11 +205,30 @@ func (c *controller) next(obj client.Object, v view, done outcome, now time.Time
 	return reconcile.Result{RequeueAfter: at.Sub(now)}, nil
 }
 
-// agenda remembers when each object is to be looked at next. It is only a memory of what the
-// objects say: an empty agenda fills itself.
+// agenda remembers when each object is to be looked at next, and which version of it was written
+// last. It is only a memory of what the objects say: an empty agenda fills itself.
 type agenda struct {
-	mu sync.Mutex
-	at map[client.ObjectKey]time.Time
+	mu      sync.Mutex
+	at      map[client.ObjectKey]time.Time
+	written map[client.ObjectKey]string
+}
+
+// wrote notes the version of an object that was written.
+func (a *agenda) wrote(key client.ObjectKey, version string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.written == nil {
+		a.written = map[client.ObjectKey]string{}
+	}
+	a.written[key] = version
+}
+
+// knowsNewer says whether a version is older than what was written last.
+func (a *agenda) knowsNewer(key client.ObjectKey, version string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	order, err := resourceversion.CompareResourceVersion(version, a.written[key])
+	return err == nil && order < 0
 }
 
 // plan notes a time for an object that has none.
@@ -217,6 +254,7 @@ func (a *agenda) drop(key client.ObjectKey) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	delete(a.at, key)
+	delete(a.written, key)
 }
 
 func (a *agenda) set(key client.ObjectKey, at time.Time) {

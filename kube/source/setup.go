@@ -84,7 +84,7 @@ type setup struct {
 
 func (s setup) controller(kind string, empty func() client.Object, look looker) *controller {
 	return &controller{
-		kube: s.mgr.GetClient(), store: s.options.Store, clock: s.options.Clock, aside: s.flux.present,
+		kube: s.mgr.GetClient(), live: s.mgr.GetAPIReader(), store: s.options.Store, clock: s.options.Clock, aside: s.flux.present,
 		events: s.mgr.GetEventRecorder("portico-sources"), kind: kind, empty: empty, looker: look,
 	}
 }

@@ -57,7 +57,8 @@ type Engine interface {
 	Remove(ctx context.Context, what Removal) (Report, error)
 
 	// Forget tells the engine that nobody asks about the set any more, on whichever target: work
-	// on it ends, the targets stay as they are. Forgetting what is not known does nothing.
+	// on it ends, the targets stay as they are, and Changes delivers no more of it. Forgetting what
+	// is not known does nothing.
 	Forget(set types.NamespacedName)
 
 	// Changes delivers the reference of each set whose report has changed since it was

@@ -2,7 +2,11 @@ package engine
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
+
+	"k8s.io/apimachinery/pkg/types"
 )
 
 // Notices tell of sets whose report has changed, as Engine.Changes promises: those that nobody
@@ -14,6 +18,9 @@ type Notices struct {
 	mu      sync.Mutex
 	waiting []Ref
 	queued  map[Ref]bool
+	// offered is the one that whoever reads next gets. What is added while it is offered may
+	// be another change, and waits behind it.
+	offered *Ref
 }
 
 // NewNotices returns an empty queue.
@@ -33,6 +40,23 @@ func (n *Notices) Add(ref Ref) {
 	}
 	n.queued[ref] = true
 	n.waiting = append(n.waiting, ref)
+	n.stir()
+}
+
+// Drop takes back what waits to be told of a set, on whichever target.
+func (n *Notices) Drop(set types.NamespacedName) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.offered != nil && n.offered.Set == set {
+		n.offered = nil
+	}
+	n.waiting = slices.DeleteFunc(n.waiting, func(ref Ref) bool { return ref.Set == set })
+	maps.DeleteFunc(n.queued, func(ref Ref, _ bool) bool { return ref.Set == set })
+	n.stir()
+}
+
+// stir has Deliver look again at what waits.
+func (n *Notices) stir() {
 	select {
 	case n.more <- struct{}{}:
 	default:
@@ -42,31 +66,35 @@ func (n *Notices) Add(ref Ref) {
 // Deliver hands the notices out until ctx ends.
 func (n *Notices) Deliver(ctx context.Context) {
 	for {
-		ref, ok := n.next()
-		if !ok {
-			select {
-			case <-n.more:
-				continue
-			case <-ctx.Done():
-				return
-			}
-		}
+		ref, out := n.offer()
 		select {
-		case n.out <- ref:
+		case out <- ref:
+			n.taken()
+		case <-n.more:
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
-func (n *Notices) next() (Ref, bool) {
+// offer is the notice that waits longest and where to send it; a nil channel if none waits.
+func (n *Notices) offer() (Ref, chan<- Ref) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if len(n.waiting) == 0 {
-		return Ref{}, false
+	if n.offered == nil && len(n.waiting) > 0 {
+		ref := n.waiting[0]
+		n.waiting = n.waiting[1:]
+		delete(n.queued, ref)
+		n.offered = &ref
 	}
-	ref := n.waiting[0]
-	n.waiting = n.waiting[1:]
-	delete(n.queued, ref)
-	return ref, true
+	if n.offered == nil {
+		return Ref{}, nil
+	}
+	return *n.offered, n.out
+}
+
+func (n *Notices) taken() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.offered = nil
 }

@@ -106,6 +106,7 @@ func (e *Engine) Forget(set types.NamespacedName) {
 	for _, w := range e.workers {
 		w.leave(set)
 	}
+	e.notices.Drop(set)
 }
 
 // Changes implements engine.Engine.

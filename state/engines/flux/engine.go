@@ -144,6 +144,7 @@ func (e *Engine) Forget(set types.NamespacedName) {
 	for _, s := range e.sites {
 		s.leave(set)
 	}
+	e.notices.Drop(set)
 }
 
 // Changes implements engine.Engine.

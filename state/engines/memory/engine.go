@@ -182,6 +182,7 @@ func (e *Engine) Forget(name types.NamespacedName) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	maps.DeleteFunc(e.sets, func(ref engine.Ref, _ *set) bool { return ref.Set == name })
+	e.notices.Drop(name)
 }
 
 // Changes implements engine.Engine.

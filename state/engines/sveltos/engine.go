@@ -106,6 +106,7 @@ func (e *Engine) Forget(set types.NamespacedName) {
 	for _, ref := range e.known(set) {
 		e.dismiss(ref)
 	}
+	e.notices.Drop(set)
 }
 
 // known are the targets on which a set is looked after.

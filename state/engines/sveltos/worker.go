@@ -376,7 +376,11 @@ func (w *worker) settle() {
 		return
 	}
 	w.report = report
-	w.engine.notices.Add(w.ref)
+	select {
+	case <-w.ended: // the set was forgotten meanwhile
+	default:
+		w.engine.notices.Add(w.ref)
+	}
 }
 
 // fold is the report of what is known.
