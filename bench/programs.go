@@ -17,6 +17,8 @@ func ownProgram(name string) bool { return slices.Contains(ownPrograms, name) }
 
 func controlPlane(name string) bool { return strings.HasPrefix(name, "clusters/") }
 
+func everyProgram(string) bool { return true }
+
 func named(wanted string) func(string) bool {
 	return func(name string) bool { return name == wanted }
 }

@@ -49,15 +49,39 @@ func releases(ctx context.Context, b *bench) error {
 	if err := pause(ctx, 20*time.Second); err != nil {
 		return err
 	}
+	before, err := b.processorTime(everyProgram)
+	if err != nil {
+		return err
+	}
 	took, err := b.byServices(ctx, all)
 	if err != nil {
 		return err
 	}
 	const count = releaseClusters * releaseServices
-	remark(fmt.Sprintf("the objects and records of %d releases, written to the API servers without Portico", count), count/alone, "releases/s")
+	remark(fmt.Sprintf("the objects and records of %d releases, written to the API servers without Portico", count), count/alone.written, "releases/s")
+	remark("  the same until their pods run", count/alone.running, "releases/s")
 	atLeast(fmt.Sprintf("%d releases from apply to all Deployed", count), leastReleases, count/took, "releases/s")
-	remark("  the same in seconds", took, "s")
+	remark("  the same in parts of what the API servers alone reach until pods run", alone.running/took, "")
+	after, err := b.processorTime(everyProgram)
+	if err != nil {
+		return err
+	}
+	remark("  processor time a release in the plane", 1000*(after["plane"]-before["plane"])/count, "ms")
+	remark("  in the management API server", 1000*(after["management"]-before["management"])/count, "ms")
+	remark("  in the clusters' control planes", 1000*(sum(after, controlPlane)-sum(before, controlPlane))/count, "ms")
+	remark("  in all programs", 1000*(sum(after, everyProgram)-sum(before, everyProgram))/count, "ms")
 	return nil
+}
+
+// sum is the processor time of the programs with such names.
+func sum(seconds map[string]float64, such func(string) bool) float64 {
+	all := 0.0
+	for name, s := range seconds {
+		if such(name) {
+			all += s
+		}
+	}
+	return all
 }
 
 // byServices applies the MultiClusterService and returns the seconds until all is Deployed.
@@ -94,53 +118,89 @@ func (b *bench) byServices(ctx context.Context, on []e2e.Cluster) (float64, erro
 	return since(began), err
 }
 
+// alone is how many seconds it takes without Portico: until the API servers have answered to all
+// writes, and until all pods run.
+type alone struct{ written, running float64 }
+
 // byHand writes what so many releases consist of straight to the clusters, eight at a time on
-// each, and returns the seconds that it took.
-func (b *bench) byHand(ctx context.Context, on []e2e.Cluster) (float64, error) {
+// each, and takes it away again.
+func (b *bench) byHand(ctx context.Context, on []e2e.Cluster) (alone, error) {
 	var children []client.WithWatch
 	for _, c := range on {
 		_, child, err := e2e.Child(ctx, b.kube, c.Key())
 		if err != nil {
-			return 0, err
+			return alone{}, err
 		}
-		if err := child.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "by-hand"}}); err != nil {
-			return 0, err
+		if err := child.Create(ctx, byHandNamespace()); err != nil {
+			return alone{}, err
 		}
 		children = append(children, child)
 	}
-	began := time.Now()
-	var (
-		wg     sync.WaitGroup
-		failed = make(chan error, len(children)*8)
-	)
-	for _, child := range children {
-		for lane := range 8 {
+	took, began := alone{}, time.Now()
+	err := onAll(children, func(child client.WithWatch) error {
+		lanes := make([]error, 8)
+		var wg sync.WaitGroup
+		for lane := range lanes {
 			wg.Go(func() {
-				for n := lane; n < releaseServices; n += 8 {
-					if err := writeRelease(ctx, child, fmt.Sprintf("app-%03d", n)); err != nil {
-						failed <- err
-						return
-					}
+				for n := lane; n < releaseServices && lanes[lane] == nil; n += len(lanes) {
+					lanes[lane] = writeRelease(ctx, child, fmt.Sprintf("app-%03d", n))
 				}
 			})
 		}
+		wg.Wait()
+		return errors.Join(lanes...)
+	})
+	if err != nil {
+		return took, err
+	}
+	took.written = since(began)
+	err = onAll(children, func(child client.WithWatch) error {
+		for n := range releaseServices {
+			d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: byHandNamespace().Name, Name: fmt.Sprintf("app-%03d", n)}}
+			if _, err := e2e.Await(ctx, child, d, runs); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return took, err
+	}
+	took.running = since(began)
+	return took, onAll(children, func(child client.WithWatch) error {
+		if err := child.Delete(ctx, byHandNamespace()); err != nil {
+			return err
+		}
+		return e2e.AwaitGone(ctx, child, byHandNamespace())
+	})
+}
+
+func byHandNamespace() *corev1.Namespace {
+	return &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "by-hand"}}
+}
+
+// runs says why a Deployment does not run yet; nothing if it does.
+func runs(d *appsv1.Deployment) string {
+	if d.Status.AvailableReplicas == 0 {
+		return "no pod is available"
+	}
+	return ""
+}
+
+// onAll does the same on all clusters at once.
+func onAll(children []client.WithWatch, do func(client.WithWatch) error) error {
+	errs := make([]error, len(children))
+	var wg sync.WaitGroup
+	for i, child := range children {
+		wg.Go(func() { errs[i] = do(child) })
 	}
 	wg.Wait()
-	close(failed)
-	var errs []error
-	for err := range failed {
-		errs = append(errs, err)
-	}
-	took := since(began)
-	for _, child := range children {
-		errs = append(errs, child.Delete(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "by-hand"}}))
-	}
-	return took, errors.Join(errs...)
+	return errors.Join(errs...)
 }
 
 // writeRelease writes the objects of the chart and a record that is written twice, as Helm does.
 func writeRelease(ctx context.Context, child client.Client, name string) error {
-	meta := metav1.ObjectMeta{Namespace: "by-hand", Name: name}
+	meta := metav1.ObjectMeta{Namespace: byHandNamespace().Name, Name: name}
 	labels := map[string]string{"app": name}
 	record := &corev1.Secret{ObjectMeta: meta, Data: map[string][]byte{"release": make([]byte, recordSize)}}
 	objects := []client.Object{

@@ -41,7 +41,13 @@ func servicesReady(d *kcm.ClusterDeployment, saw Observed) metav1.Condition {
 func servicesPart(d *kcm.ClusterDeployment, saw Observed) metav1.Condition {
 	c := servicesReady(d, saw)
 	if left := waiting(saw, wantedServices(d, saw)); len(left) > 0 {
-		c.Message = fmt.Sprintf("Services %s ready: %s", c.Message, strings.Join(left, "; "))
+		// All of them, in the condition of a set of a hundred, would be a new text with each step of each.
+		const few = 5
+		more := ""
+		if len(left) > few {
+			left, more = left[:few], fmt.Sprintf("; and %d more", len(left)-few)
+		}
+		c.Message = fmt.Sprintf("Services %s ready: %s%s", c.Message, strings.Join(left, "; "), more)
 	}
 	return c
 }
@@ -96,7 +102,8 @@ func fulfils(entry, wish kcm.ServiceWithValues) bool {
 
 func uninstalled(action *kcm.HelmAction) bool { return action != nil && *action == kcm.HelmUninstall }
 
-// waiting names the services that are not as wanted, sorted, each with what is known.
+// waiting names the services that are not as wanted, each with what is known: those first that
+// have failed, then by name.
 func waiting(saw Observed, wanted map[types.NamespacedName][]kcm.ServiceWithValues) []string {
 	var out []string
 	for key, wishes := range wanted {
@@ -104,7 +111,13 @@ func waiting(saw Observed, wanted map[types.NamespacedName][]kcm.ServiceWithValu
 			out = append(out, key.String()+" "+words)
 		}
 	}
-	slices.Sort(out)
+	failed := func(words string) int {
+		if strings.Contains(words, " is "+string(kcm.ServiceFailed)) {
+			return 0
+		}
+		return 1
+	}
+	slices.SortFunc(out, func(a, b string) int { return cmp.Or(cmp.Compare(failed(a), failed(b)), cmp.Compare(a, b)) })
 	return out
 }
 
