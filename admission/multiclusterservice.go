@@ -128,6 +128,9 @@ func withinNamespace(m *statev1.NamespacedMultiClusterService, refs ServiceRefs)
 		if elsewhere(ref.Namespace, m.Namespace) {
 			errs = append(errs, field.Forbidden(at.Child("namespace"), fmt.Sprintf("namespace %s is not yours: name an object of namespace %s, or leave the namespace empty", ref.Namespace, m.Namespace)))
 		}
+		if remote := ref.RemoteURL; remote != nil && remote.SecretRef != nil && elsewhere(remote.SecretRef.Namespace, m.Namespace) {
+			errs = append(errs, field.Forbidden(at.Child("remoteURL", "secretRef", "namespace"), fmt.Sprintf("namespace %s is not yours: name a Secret of namespace %s, or leave the namespace empty", remote.SecretRef.Namespace, m.Namespace)))
+		}
 		if ref.DeploymentType == kcm.DeployLocal {
 			errs = append(errs, field.Forbidden(at.Child("deploymentType"), "services of a namespace do not go to the management cluster: write Remote"))
 		}

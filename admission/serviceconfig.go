@@ -16,11 +16,10 @@ import (
 	"sigs.k8s.io/yaml"
 
 	kcm "portico.dev/portico/api/kcm/v1beta1"
+	"portico.dev/portico/fleet"
 )
 
 //lint:file-ignore SA1019 k0rdent's users still write the deprecated fields
-
-var remoteURL = regexp.MustCompile(`^(https?|oci)://.`)
 
 // maxPriority is the highest priority that can be turned into a tier of Sveltos.
 const maxPriority = 1<<31 - 2
@@ -375,10 +374,7 @@ func policyRef(ref kcm.PolicyRef, path *field.Path) field.ErrorList {
 		errs = append(errs, field.Invalid(path.Child("tier"), ref.Tier, "write a whole number from 1 up"))
 	}
 	if ref.RemoteURL != nil {
-		if !remoteURL.MatchString(ref.RemoteURL.URL) {
-			errs = append(errs, field.Invalid(path.Child("remoteURL", "url"), ref.RemoteURL.URL, "begin with https://, http:// or oci://"))
-		}
-		return errs
+		return append(errs, remoteURL(ref, path)...)
 	}
 	kinds := []string{"ConfigMap", "Secret", "GitRepository", "OCIRepository", "Bucket"}
 	if !slices.Contains(kinds, ref.Kind) {
@@ -386,6 +382,30 @@ func policyRef(ref kcm.PolicyRef, path *field.Path) field.ErrorList {
 	}
 	if ref.Name == "" {
 		errs = append(errs, field.Required(path.Child("name"), "name the "+ref.Kind))
+	}
+	return errs
+}
+
+// remoteURL checks where manifests are downloaded from.
+func remoteURL(ref kcm.PolicyRef, path *field.Path) field.ErrorList {
+	var errs field.ErrorList
+	remote, at := ref.RemoteURL, path.Child("remoteURL")
+	if ref.Name != "" || ref.Namespace != "" {
+		errs = append(errs, field.Forbidden(path.Child("name"), "name and namespace are for a kind: take them out beside remoteURL"))
+	}
+	if err := fleet.CheckRemoteURL(remote.URL); err != nil {
+		errs = append(errs, field.Invalid(at.Child("url"), remote.URL, err.Error()))
+	}
+	if remote.Interval != nil {
+		if err := fleet.CheckInterval(remote.Interval.Duration); err != nil {
+			errs = append(errs, field.Invalid(at.Child("interval"), remote.Interval.Duration.String(), err.Error()))
+		}
+	}
+	if remote.SecretRef != nil && remote.SecretRef.Name == "" {
+		errs = append(errs, field.Required(at.Child("secretRef", "name"), "name the Secret with the credentials"))
+	}
+	if ref.Path != "" && !fleet.IsArtifactURL(remote.URL) {
+		errs = append(errs, field.Forbidden(path.Child("path"), "behind an http or https URL is one file: take path out"))
 	}
 	return errs
 }

@@ -76,5 +76,5 @@ func (p *plane) preview(mgr manager.Manager, engines []engine.Engine) *servicese
 
 // adapter is the configuration of the adapter.
 func (p *plane) adapter(engines []engine.Engine) serviceset.Config {
-	return serviceset.Config{Engines: engines, Default: p.cfg.State.Engine, Home: install.SystemNamespace, Clock: p.env.Now}
+	return serviceset.Config{Engines: engines, Default: p.cfg.State.Engine, Home: install.SystemNamespace, Clock: p.env.Now, Store: p.artifacts}
 }

@@ -14,6 +14,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
@@ -188,23 +189,44 @@ func (t target) deployment() *kcm.ClusterDeployment {
 	return d
 }
 
-// follow keeps what the host's ConfigMaps say.
+// follow keeps what the host's ConfigMaps say, also after it has not answered for a while.
 func (h *host) follow(ctx context.Context) error {
-	watch, err := h.kube.Watch(ctx, &corev1.ConfigMapList{})
+	found, err := h.look(ctx)
 	if err != nil {
 		return err
 	}
 	go func() {
-		for event := range watch.ResultChan() {
-			if m, ok := event.Object.(*corev1.ConfigMap); ok {
-				h.mu.Lock()
-				h.seen[m.Namespace+"/"+m.Name] = sight{m.Data["text"], revisionOf(m)}
-				h.mu.Unlock()
-				h.news.Broadcast()
+		for ctx.Err() == nil {
+			for event := range found.ResultChan() {
+				if m, ok := event.Object.(*corev1.ConfigMap); ok {
+					h.saw(m)
+				}
+			}
+			for found, err = h.look(ctx); err != nil && ctx.Err() == nil; found, err = h.look(ctx) {
+				time.Sleep(100 * time.Millisecond)
 			}
 		}
 	}()
 	return nil
+}
+
+// look reads all ConfigMaps, and watches them from there.
+func (h *host) look(ctx context.Context) (watch.Interface, error) {
+	var list corev1.ConfigMapList
+	if err := h.kube.List(ctx, &list); err != nil {
+		return nil, err
+	}
+	for i := range list.Items {
+		h.saw(&list.Items[i])
+	}
+	return h.kube.Watch(ctx, &corev1.ConfigMapList{}, &client.ListOptions{Raw: &metav1.ListOptions{ResourceVersion: list.ResourceVersion}})
+}
+
+func (h *host) saw(m *corev1.ConfigMap) {
+	h.mu.Lock()
+	h.seen[m.Namespace+"/"+m.Name] = sight{m.Data["text"], revisionOf(m)}
+	h.mu.Unlock()
+	h.news.Broadcast()
 }
 
 // revisionOf is the revision in which an object was written: etcd's, a number that rises.

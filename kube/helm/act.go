@@ -65,9 +65,12 @@ func (r *Releases) act(ctx context.Context, want Wanted, p plan, records []recor
 		if err != nil {
 			return err
 		}
-		return t.client.remove(ctx, want.key(), left)
+		return t.client.remove(ctx, want.key(), want.but(left))
 	}
 	t.store.before = func(next *release.Release) error { return t.keepCRDs(ctx, next, want) }
+	if err := t.share(ctx, want); err != nil {
+		return nil, nil, err
+	}
 	if err := t.prepare(ctx, want, p.do); err != nil {
 		return nil, nil, err
 	}
@@ -216,7 +219,11 @@ func (t *tools) upgrade(ctx context.Context, want Wanted, records []record) (*re
 	up.Labels = want.recordLabels(customLabels(records))
 	up.WaitStrategy, up.WaitForJobs, up.Timeout = waitStrategy(o), o.WaitForJobs, o.timeout()
 	up.WaitOptions = []kube.WaitOption{kube.WithWaitContext(ctx)}
-	t.client.before = ofManifests(want.Chart.raw) // such charts take their CRDs with them
+	if t.client.before = ofManifests(want.Chart.raw); t.client.before { // such charts take their CRDs with them
+		if err := t.client.leave(want); err != nil {
+			return nil, err
+		}
+	}
 	made, err := up.Run(want.Name, want.recorded(), copyValues(want.Values))
 	return outcome(ctx, made, err)
 }

@@ -23,6 +23,8 @@ import (
 	"k8s.io/client-go/util/flowcontrol"
 	"k8s.io/kubectl/pkg/validation"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
+
+	"portico.dev/portico/kube/rule"
 )
 
 // Helm puts the name of the program on what it applies, and looks for that name when it
@@ -222,6 +224,9 @@ type Config struct {
 	// Patience is how long another program, the helm command for example, may be at work on
 	// a release before its unfinished record counts as a crash's; zero means ten minutes.
 	Patience time.Duration
+	// Rules compiles health rules, which call their object by RuleVariable; nil for one that
+	// nobody shares.
+	Rules *rule.Rules
 }
 
 func (c Config) withDefaults() Config {
@@ -239,6 +244,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Patience <= 0 {
 		c.Patience = 10 * time.Minute
+	}
+	if c.Rules == nil {
+		c.Rules = rule.About(RuleVariable)
 	}
 	return c
 }

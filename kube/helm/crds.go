@@ -172,7 +172,7 @@ func (t *tools) keepCRDs(ctx context.Context, next *release.Release, want Wanted
 		if err != nil {
 			return err
 		}
-		return t.dropCRDs(ctx, want.key(), crds)
+		return t.dropCRDs(ctx, want.key(), append(crds, want.crdsElsewhere()...))
 	}
 	return nil
 }

@@ -8,7 +8,7 @@
 // A Chart is loaded once per digest (Charts), or made of manifests (FromManifests). Check says
 // whether values suit it, Render what they make of it: both are pure. A Wanted is a release as it
 // shall be, and its Digest identifies that wish. Releases binds all this to one cluster: Apply
-// makes it so, Observe, Health and Drift say how it stands, Mend brings single objects back, and
+// makes it so, Observe, Health, Judge and Drift say how it stands, Mend brings single objects back, and
 // Remove takes it away.
 //
 // What makes a release safe to apply again and again:

@@ -24,6 +24,8 @@ type Problem struct {
 	Object string
 	// Message says what is wrong with it, and with its pods if it has any.
 	Message string
+	// Misscoped says that it is not the object but a health rule: see Judge.
+	Misscoped bool
 }
 
 // liveObject is an object of a release as the cluster has it.
@@ -52,7 +54,7 @@ func judge(live []liveObject) []Problem {
 			problems = append(problems, p)
 		}
 	}
-	slices.SortFunc(problems, func(a, b Problem) int { return cmp.Compare(a.Object, b.Object) })
+	sortProblems(problems)
 	return problems
 }
 

@@ -28,6 +28,11 @@ type client struct {
 	// before says that what is built next, without being validated, are the manifests of the revision
 	// before: an upgrade that was broken off may have done away with their kinds already.
 	before bool
+	// spare says which objects of the revision before are left in place; nil is none that it does not
+	// share with the next one.
+	spare func(*resource.Info) (bool, error)
+	// own is the release whose objects alone are deleted; empty where nobody asks whose they are.
+	own key
 	// refusals are the errors of the last Delete, of which Helm tells only the number.
 	refusals []error
 	// built are the lists that were made of manifests. What Helm applies of them, it replaces in
@@ -50,7 +55,7 @@ func (c *client) Build(reader io.Reader, validate bool) (kube.ResourceList, erro
 		return nil, err
 	}
 	list, err := c.Client.Build(bytes.NewReader(text), validate)
-	gone := c.removing || c.before && !validate
+	gone, previous := c.removing || c.before && !validate, c.before && !validate
 	if !validate {
 		c.before = false
 	}
@@ -59,6 +64,11 @@ func (c *client) Build(reader io.Reader, validate bool) (kube.ResourceList, erro
 	}
 	if err != nil {
 		return nil, err
+	}
+	if previous && c.spare != nil {
+		if list, err = without(list, c.spare); err != nil {
+			return nil, err
+		}
 	}
 	for _, info := range list {
 		if err := label(info, c.labels); err != nil {
@@ -122,6 +132,13 @@ func (hookWaiter) WaitForDelete(kube.ResourceList, time.Duration) error { return
 
 // Delete implements kube.Interface. It remembers why objects could not be deleted.
 func (c *client) Delete(list kube.ResourceList, policy metav1.DeletionPropagation) (*kube.Result, []error) {
+	if c.own != (key{}) {
+		var err error
+		if list, err = without(list, func(info *resource.Info) (bool, error) { return c.foreign(c.own, info) }); err != nil {
+			c.refusals = []error{err}
+			return nil, c.refusals
+		}
+	}
 	if len(list) == 0 {
 		return &kube.Result{}, nil
 	}

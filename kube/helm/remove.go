@@ -88,6 +88,9 @@ func unfinished(history []*release.Release) []*release.Release {
 
 func (t *tools) uninstall(ctx context.Context, k key, o RemoveOptions) error {
 	t.client.refusals = nil
+	if t.store.manifests {
+		t.client.own = k
+	}
 	un := action.NewUninstall(t.config)
 	// Helm would ignore every failure to find the release, not only that there is none.
 	un.IgnoreNotFound = false

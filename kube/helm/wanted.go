@@ -7,6 +7,9 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 // DigestLabel is the label of a release's record that holds the digest of what was wanted.
@@ -31,6 +34,12 @@ type Wanted struct {
 	// TakeFrom are the owners from whom the release is taken in place, if it is theirs: it is the
 	// Owner's from then on. A release that is already as wanted gets no new revision for that.
 	TakeFrom []Owner
+	// TakeObjects are releases from which objects are taken over in place, if they hold objects that
+	// this one shall have. It is for charts that were made of manifests.
+	TakeObjects []types.NamespacedName
+	// Elsewhere are objects that the release may have had and that other releases have from now on:
+	// they are not removed with it. It is for charts that were made of manifests.
+	Elsewhere []*unstructured.Unstructured
 	// Patches change what the chart renders, hooks aside, in their order.
 	Patches []Patch
 	// Retry applies even when the last attempt at the very same failed. Whoever sets it
@@ -46,6 +55,8 @@ type Owner struct{ Label, Value string }
 type Options struct {
 	// CreateNamespace makes the release's namespace if it does not exist.
 	CreateNamespace bool
+	// CreateNamespaces makes those that the objects of manifests are in, likewise.
+	CreateNamespaces bool
 	// Wait blocks until the objects are ready; WaitForJobs until jobs are done, too.
 	// Without it, Health says how they stand.
 	Wait, WaitForJobs bool

@@ -64,6 +64,13 @@ func (c *Cluster) Look(ctx context.Context, namespace, name string, only ...stri
 	return c.Releases.Look(ctx, namespace, name, only...)
 }
 
+// Judge is that of helm.Releases, within a minute.
+func (c *Cluster) Judge(ctx context.Context, release types.NamespacedName, rules []helm.HealthRule) ([]helm.Problem, error) {
+	ctx, cancel := context.WithTimeout(ctx, comparing)
+	defer cancel()
+	return c.Releases.Judge(ctx, release, rules)
+}
+
 // comparing bounds what asks for every object of a release.
 const comparing = 6 * Timeout
 

@@ -16,6 +16,7 @@ import (
 
 	"portico.dev/portico/kube/helm"
 	kubeconfigs "portico.dev/portico/kube/kubeconfig"
+	"portico.dev/portico/kube/rule"
 )
 
 // Timeout bounds a request to a child cluster that is neither a watch nor a wait.
@@ -30,6 +31,8 @@ type Clusters struct {
 	kube client.Reader
 	own  *rest.Config
 	log  *slog.Logger
+	// rules are compiled once for all clusters.
+	rules *rule.Rules
 
 	mu    sync.Mutex
 	known map[types.NamespacedName]*Cluster
@@ -38,7 +41,7 @@ type Clusters struct {
 // New returns the finder. kube reads Secrets of the management cluster, past any cache; own
 // leads to the management cluster itself.
 func New(kube client.Reader, own *rest.Config, log *slog.Logger) *Clusters {
-	return &Clusters{kube: kube, own: own, log: log, known: map[types.NamespacedName]*Cluster{}}
+	return &Clusters{kube: kube, own: own, log: log, rules: rule.About(helm.RuleVariable), known: map[types.NamespacedName]*Cluster{}}
 }
 
 // Cluster returns the child cluster of that namespace and name: the same one for as long as
@@ -76,7 +79,7 @@ func (c *Clusters) keep(key types.NamespacedName, digest string, config func() (
 	to.UserAgent = "portico"
 	to.Dial = (&net.Dialer{Timeout: dialing, KeepAlive: 15 * time.Second}).DialContext
 	// An installation takes some twenty requests; what serves them has its own fairness.
-	releases, err := helm.New(to, helm.Config{Log: c.log, QPS: 200})
+	releases, err := helm.New(to, helm.Config{Log: c.log, QPS: 200, Rules: c.rules})
 	if err != nil {
 		return nil, fmt.Errorf("preparing clients of cluster %s: %w", key, err)
 	}

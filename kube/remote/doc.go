@@ -9,5 +9,6 @@
 //
 // Every cluster has its own connections and its own bound on requests, so that one which is
 // slow, or dead, takes nothing from the others. Begin with Clusters; Cluster.WatchObjects tells
-// which releases may have drifted, Cluster.WatchSources what workloads may have read anew.
+// which releases may have drifted, Cluster.WatchJudged which may have become healthy or not,
+// Cluster.WatchSources what workloads may have read anew.
 package remote

@@ -89,11 +89,20 @@ func (c *Cluster) WatchObjects(ctx context.Context, kinds *Kinds, changed func(M
 		c.log.Error("watching objects", "error", err)
 		return
 	}
+	kinds.each(ctx, func(ctx context.Context, kind schema.GroupVersionKind) {
+		w := &objectWatch{cluster: c, client: client, kind: kind, known: map[types.NamespacedName]sighting{}, changed: changed}
+		keepOpen(ctx, w.once, lost)
+	})
+}
+
+// each runs something for each kind, for as long as it is in the set. It returns when ctx has ended,
+// and all that was run.
+func (k *Kinds) each(ctx context.Context, run func(context.Context, schema.GroupVersionKind)) {
 	var running sync.WaitGroup
 	defer running.Wait()
 	stops := map[schema.GroupVersionKind]context.CancelFunc{}
 	for ctx.Err() == nil {
-		want, moved := kinds.now()
+		want, moved := k.now()
 		for kind, stop := range stops {
 			if !want[kind] {
 				stop()
@@ -106,8 +115,7 @@ func (c *Cluster) WatchObjects(ctx context.Context, kinds *Kinds, changed func(M
 			}
 			within, stop := context.WithCancel(ctx)
 			stops[kind] = stop
-			w := &objectWatch{cluster: c, client: client, kind: kind, known: map[types.NamespacedName]sighting{}, changed: changed}
-			running.Go(func() { keepOpen(within, w.once, lost) })
+			running.Go(func() { run(within, kind) })
 		}
 		select {
 		case <-ctx.Done():

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"time"
 
@@ -53,6 +54,13 @@ type Engine interface {
 	// engine tells it of the sets that stay on a target before those of the target that go.
 	// Otherwise the release is removed, and installed anew once its heir is told of.
 	//
+	// A service goes after those of its set that depend on it and go as well, however long these
+	// take: an engine has no clock for that. The report says for whom each of them waits
+	// (ServiceReport.Awaits), and whoever asks decides how long: what has become Unawaited is not
+	// waited for any more, and its own removal goes on beside. Telling it again with more of them
+	// breaks off nothing. A dependent that stays is not waited for. Services that leave a set that
+	// stays go in the same way, see Set.Leaving.
+	//
 	// Errors are those of Apply. fleet.ErrNotYet does not mean that nothing is there.
 	Remove(ctx context.Context, what Removal) (Report, error)
 
@@ -85,6 +93,9 @@ type Removal struct {
 	// DependsOn says for services of the set what they depend on, as far as that is known:
 	// they go in the reverse order.
 	DependsOn map[Key][]Key
+	// Unawaited are services that what they depend on does not wait for any more, although they
+	// are still there: their removal has taken longer than the user allows.
+	Unawaited map[Key]bool
 	// Options are those of the services, as far as they are known: they say how to remove them.
 	Options map[Key]Options
 	// Leave keeps the services on the target, as Policy.LeaveOnRemove asked for: they go on
@@ -108,8 +119,28 @@ type Set struct {
 	Services []Service
 	// Policy says how to treat the set as a whole.
 	Policy Policy
+	// Health are rules that must hold, beside what objects say of themselves, before a service of
+	// the set is called Deployed. Other rules change nothing on the target: what is there is judged
+	// by them at once.
+	Health []HealthRule
 	// Paused means that the engine leaves the target as it is and goes on reporting.
 	Paused bool
+	// Leaving is what is known of services that the set had, and of those with Uninstall. It is no
+	// part of the wish: a set that differs in nothing else is the same.
+	Leaving Leaving
+}
+
+// Same says whether two sets want the same, whatever is known of services that go.
+func (s Set) Same(other Set) bool {
+	s.Leaving, other.Leaving = Leaving{}, Leaving{}
+	return reflect.DeepEqual(s, other)
+}
+
+// Leaving is what is known of services that go, while their set stays: as in Removal. The keys of
+// DependsOn are those that may still be there; until an engine has looked, it reports them as Unseen.
+type Leaving struct {
+	DependsOn map[Key][]Key
+	Unawaited map[Key]bool
 }
 
 // Wants says whether the set is about a release, so that it may be asked for it.
@@ -160,7 +191,15 @@ type Service struct {
 	// before this one is installed or upgraded. What is deployed already goes on reporting
 	// how it stands.
 	DependsOn []Key
-	// Uninstall keeps the service listed, but off the target.
+	// Yields are services of the same set, of kind Resource like this one, that go before it: an
+	// object that one of them holds is theirs, and none of this one's. It changes hands in place, and
+	// is not removed in between.
+	Yields []Key
+	// SkipNamespaces has the namespaces that plain manifests need not be made: for want of one the
+	// service fails. Otherwise those that are not there are made, and stay.
+	SkipNamespaces bool
+	// Uninstall keeps the service listed, but off the target. It goes as one that is not listed
+	// any more.
 	Uninstall bool
 	// NotYet, where it is not empty, is what has to happen before the service can be installed
 	// as wanted: for example its chart is still on its way. The engine leaves the target as it
@@ -251,8 +290,13 @@ type ServiceReport struct {
 	Message string
 	// Since is when State became what it is, as far as this engine has seen it.
 	Since time.Time
+	// Awaits are the services whose removal this one's waits for, sorted; the message names them.
+	// A service that is Deleting and awaits none is being removed.
+	Awaits []Key
 	// Digest identifies what was deployed last: chart and values.
 	Digest string
+	// Unhealthy are the kinds with objects that keep the service from being Deployed, sorted by kind.
+	Unhealthy []Unhealthy
 	// Drift are the objects that are not as they were installed, each with what differs, for
 	// example "Deployment default/web: spec.replicas"; sorted, ten at most. An engine mends it
 	// or reports it, as Policy.Sync says.

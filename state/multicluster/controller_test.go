@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/go-logr/logr"
 	appsv1 "k8s.io/api/apps/v1"
+	eventsv1 "k8s.io/api/events/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -343,6 +345,74 @@ func TestDependencies(t *testing.T) {
 	for _, m := range []*kcm.MultiClusterService{db, web} {
 		await(p, m, "its end", func(_ *kcm.MultiClusterService, there bool) bool { return !there })
 	}
+}
+
+// Services that others depend on wait for them for as long as the deadline says, counted from when these
+// began to be removed, which their ServiceSet tells: also to controllers that have just been started. Then
+// they go, and the owner and an event say without whom.
+func TestDeadline(t *testing.T) {
+	p := newPlane(t)
+	p.cluster("a", nil)
+	p.template(p.system, "app-1")
+	p.template(p.team, "app-1")
+	db := p.mcs("db", kcm.MultiClusterServiceSpec{ServiceSpec: services("db")})
+	web := p.mcs("web", kcm.MultiClusterServiceSpec{ServiceSpec: services("web"), DependsOn: []string{db.Name}})
+	dbA, webA := p.setOf(owner(db), "a"), p.setOf(owner(web), "a")
+	p.deployed(dbA)
+	p.deployed(webA)
+	says(p, web, metav1.ConditionTrue, "")
+	for _, m := range []*kcm.MultiClusterService{web, db} {
+		must(t, p.kube.Delete(t.Context(), m))
+	}
+	says(p, db, metav1.ConditionFalse, "The services of "+web.Name+" depend on these, and are removed first")
+	p.removing(webA, time.Now().Add(-5*time.Minute), "its hook has failed: the disk is full")
+	says(p, db, metav1.ConditionFalse, "Of "+web.Name+": Service default/web: its hook has failed: the disk is full")
+	if set := p.set(dbA); set.DeletionTimestamp != nil {
+		t.Fatal("what others depend on goes before the deadline")
+	}
+	change(p, db, func(m *kcm.MultiClusterService) {
+		m.Annotations = map[string]string{statev1.RemovalDeadlineAnnotation: "302s"}
+	})
+	set := p.set(dbA)
+	await(p, set, "the deletion after the deadline", func(s *kcm.ServiceSet, there bool) bool { return there && s.DeletionTimestamp != nil })
+	if got := set.Annotations[statev1.RemovalDeadlineAnnotation]; got != "302s" {
+		t.Errorf("the set does not know the deadline: %q", got)
+	}
+	if set := p.set(webA); set.DeletionTimestamp == nil {
+		t.Error("the dependent is not being removed")
+	}
+	p.told(db, "RemovalOverdue", web.Name, "within 5m2s, since ", "the disk is full")
+	p.removed(dbA)
+	await(p, db, "its end", func(_ *kcm.MultiClusterService, there bool) bool { return !there })
+	p.removed(webA)
+	await(p, web, "its end", func(_ *kcm.MultiClusterService, there bool) bool { return !there })
+}
+
+// removing is what our adapter says of a set whose services are being removed since then.
+func (p *plane) removing(key types.NamespacedName, since time.Time, message string) {
+	p.Helper()
+	set := p.set(key)
+	await(p, set, "the deletion of "+key.String(), func(s *kcm.ServiceSet, there bool) bool { return there && s.DeletionTimestamp != nil })
+	p.report(key, kcm.ServiceDeleting, message)
+	set = p.set(key)
+	set.Status.Conditions = control.Fold(nil, control.Stamp{Now: since}, control.True(statev1.RemovingCondition, statev1.RemovingCondition, ""))
+	must(p.T, p.kube.Status().Update(p.Context(), set))
+}
+
+// told waits for an event about an owner that has these words.
+func (p *plane) told(about client.Object, reason string, words ...string) {
+	p.Helper()
+	var last eventsv1.EventList
+	for begun := time.Now(); time.Since(begun) < 20*time.Second; time.Sleep(20 * time.Millisecond) {
+		must(p.T, p.kube.List(p.Context(), &last))
+		for _, e := range last.Items {
+			missing := slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(e.Note, w) })
+			if e.Regarding.Name == about.GetName() && e.Reason == reason && !missing {
+				return
+			}
+		}
+	}
+	p.Errorf("no event %s about %s has %q", reason, about.GetName(), words)
 }
 
 // A change goes to the canary first; the others keep what they have until it is deployed there.

@@ -63,7 +63,7 @@ func ownerOf(obj client.Object) placement.Owner {
 // wishOf is what an owner wants. A selector that cannot be read selects nothing.
 func wishOf(obj client.Object) (placement.Wish, error) {
 	w, err := placement.NewWish(ownerOf(obj), *specOf(obj))
-	w.Deleting = obj.GetDeletionTimestamp() != nil
+	w.Deleting, w.Deadline = obj.GetDeletionTimestamp() != nil, placement.DeadlineOf(obj.GetAnnotations())
 	return w, err
 }
 

@@ -191,7 +191,7 @@ func (c *chassis) site(ctx context.Context, f Facts, cluster types.NamespacedNam
 		if err != nil && !errors.Is(err, fleet.ErrInvalid) {
 			return s, err // a set of somebody else is none that depends on this one
 		}
-		s.Dependents = append(s.Dependents, placement.Dependent{Wish: f.Others[name], Present: set != nil})
+		s.Dependents = append(s.Dependents, placement.Dependent{Wish: f.Others[name], Present: set != nil, Set: set})
 	}
 	for _, name := range unique(append([]string(nil), f.Spec.DependsOn...)) {
 		d, err := c.dependency(ctx, f.Others[name], s.Target)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	kcm "portico.dev/portico/api/kcm/v1beta1"
 	statev1 "portico.dev/portico/api/state/v1alpha1"
@@ -35,6 +36,7 @@ const (
 	reasonTemplate   = "TemplateInvalid"
 	reasonReplaced   = "ServiceSetDeleting"
 	reasonBefore     = "WaitingForDependents"
+	reasonOverdue    = "RemovalOverdue"
 	reasonFailed     = "ServiceFailed"
 	reasonKubernetes = "KubernetesConstraint"
 )
@@ -52,15 +54,17 @@ type Verdict struct {
 	// until the last of their users has gone.
 	Adopt []string
 	// Reason and Message say why the site does not have the newest wish, or why its set is still
-	// there; empty if neither.
+	// there, or which dependents it does not wait for any more; empty if neither.
 	Reason, Message string
+	// Again is when time alone leads to another verdict; zero if it never does.
+	Again time.Time
 }
 
 // Decide says what happens to the ServiceSet of a site. It is pure.
 //
 // A set that exists is never taken away because something is missing: it stays as it is, and the
 // cluster runs what it has. It goes when the owner goes, or when the cluster is not selected any
-// more; not before the sets that depend on it there, and never on a cluster that goes itself,
+// more; not before the sets that depend on it there, unless these take longer than the deadline allows, and never on a cluster that goes itself,
 // which takes all its sets with it, or on one that is only tried out. What is wrong with the newest
 // wish holds up that alone: a cluster whose turn it is not, or that goes back, gets its older one.
 func Decide(f Facts, s Site) Verdict {
@@ -111,10 +115,26 @@ func leaving(f Facts, s Site) Verdict {
 	case !f.Deleting && f.Spec.KeepServicesOnSelectorMismatch:
 		return Verdict{Verb: Leave}
 	}
-	if before := placement.Before(s.Dependents, s.Target); len(before) > 0 {
-		return Verdict{Verb: Leave, Reason: reasonBefore, Message: fmt.Sprintf("The services of %s depend on these, and are removed first", placement.Few(before))}
+	before := f.Deadline.Judge(placement.Before(s.Dependents, s.Target), f.Now)
+	switch {
+	case len(before.Waits) > 0:
+		return Verdict{Verb: Leave, Reason: reasonBefore, Message: waitsToGo(f, before), Again: before.Again}
+	case len(before.Overdue) > 0:
+		return Verdict{Verb: Remove, Reason: reasonOverdue, Message: f.Deadline.Without(before.Overdue)}
 	}
 	return Verdict{Verb: Remove}
+}
+
+// waitsToGo says for whose services a removal waits, and what the first of them says.
+func waitsToGo(f Facts, before placement.Verdict) string {
+	out := fmt.Sprintf("The services of %s depend on these, and are removed first", placement.Few(placement.NamesOf(before.Waits)))
+	if first := before.Waits[0]; first.Said != "" {
+		out += fmt.Sprintf(". Of %s: %s", first.Name, strings.TrimSuffix(first.Said, "."))
+	}
+	if f.Deadline.Problem != "" {
+		out += "; " + f.Deadline.Problem
+	}
+	return out
 }
 
 // heldBy says who keeps an owner from being deleted.

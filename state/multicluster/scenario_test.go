@@ -39,8 +39,10 @@ type siteStory struct {
 	Set           *kcm.ServiceSet
 	Dependencies  map[string]*kcm.ServiceSet
 	Dependents    []string
-	Templates     map[string]Template
-	Problem       string
+	// Leaving are the ServiceSets of dependents that are known, by the owner's name.
+	Leaving   map[string]*kcm.ServiceSet
+	Templates map[string]Template
+	Problem   string
 }
 
 func read(in *scenario.Input) (s story, err error) {
@@ -64,7 +66,7 @@ func (s story) wish(m kcm.MultiClusterService) (placement.Wish, error) {
 		o = placement.Owner{Kind: statev1.SubjectNamespaced, Namespace: s.facts.Namespace, Name: m.Name}
 	}
 	w, err := placement.NewWish(o, m.Spec)
-	w.Deleting = m.DeletionTimestamp != nil
+	w.Deleting, w.Deadline = m.DeletionTimestamp != nil, placement.DeadlineOf(m.Annotations)
 	return w, err
 }
 
@@ -102,6 +104,9 @@ func (s siteStory) toSite(f Facts) SiteState {
 		for _, present := range s.Dependents {
 			d.Present = d.Present || present == name
 		}
+		if set := s.Leaving[name]; set != nil {
+			d.Present, d.Set = true, set
+		}
 		out.Dependents = append(out.Dependents, d)
 	}
 	return out
@@ -127,7 +132,12 @@ func TestScenarios(t *testing.T) {
 			if len(v.Adopt) > 0 {
 				line += fmt.Sprintf(", adopt %v", v.Adopt)
 			}
-			verdicts = append(verdicts, line)
+			if verdicts = append(verdicts, line); v.Verb == Remove && v.Message != "" {
+				verdicts = append(verdicts, "    event: "+v.Message)
+			}
+			if !v.Again.IsZero() {
+				verdicts = append(verdicts, "    look again in "+v.Again.Sub(noon).String())
+			}
 		}
 		status := Status(f, 1, s.owner.Status, sites)
 		sections := []scenario.Section{scenario.Text("verdicts", verdicts...)}

@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -46,7 +49,15 @@ func (c siteController) Reconcile(ctx context.Context, req siteRequest) (reconci
 	if err == nil {
 		err = c.act(ctx, obj, f, s)
 	}
-	return control.Result(fleet.Done(), err) // what is invalid stands in the owner's status
+	return control.Result(next(Decide(f, s), f.Now), err) // what is invalid stands in the owner's status
+}
+
+// next is the next look at a site: time alone changes something where a removal waits.
+func next(v Verdict, now time.Time) fleet.Next {
+	if v.Again.IsZero() {
+		return fleet.Done()
+	}
+	return fleet.Wait("what depends on the services to be removed", max(v.Again.Sub(now), time.Millisecond))
 }
 
 // orphan removes the set of an owner that is gone. It was made by one of us who had not heard of
@@ -80,8 +91,16 @@ func (c siteController) act(ctx context.Context, obj client.Object, f Facts, s S
 	if err := c.adopt(ctx, obj, f.namespace(s.Target), v.Adopt); err != nil {
 		return err
 	}
+	if v.Verb != Make {
+		if err := c.limit(ctx, obj, s.Set); err != nil {
+			return err
+		}
+	}
 	switch {
 	case v.Verb == Remove:
+		if v.Message != "" {
+			c.Events.Eventf(obj, s.Set, corev1.EventTypeWarning, reasonOverdue, "Reconcile", "The services on cluster %s are removed. %s", s.Target, v.Message)
+		}
 		return c.remove(ctx, s.Set)
 	case len(v.Copy) > 0:
 		return c.copyTemplates(ctx, obj, f, s, v)
@@ -101,12 +120,28 @@ func (c siteController) act(ctx context.Context, obj client.Object, f Facts, s S
 	return nil // the set is another by now, and its news brings us back
 }
 
+// limit has a set that stays as it is know for how long its removal waits for others.
+func (c siteController) limit(ctx context.Context, obj client.Object, set *kcm.ServiceSet) error {
+	if set == nil {
+		return nil
+	}
+	was := set.DeepCopy()
+	service.Limit(set, service.DeadlineOf(obj.GetAnnotations()))
+	if maps.Equal(was.Annotations, set.Annotations) {
+		return nil
+	}
+	if err := control.Patch(ctx, c.Kube, was, set); client.IgnoreNotFound(err) != nil && !apierrors.IsConflict(err) {
+		return err
+	}
+	return nil // where it is another by now, its news brings us back
+}
+
 // Want is the ServiceSet that a site gets. It is pure.
 func Want(obj client.Object, f Facts, s Site, v Verdict) (*kcm.ServiceSet, error) {
 	req := service.Request{
 		Name: placement.SetKey(f.Owner, s.Target, f.system()), Cluster: s.Cluster.Name, SelfManagement: s.IsManagement(),
 		Spec: v.Spec, Revision: v.Revision, Provider: f.provider(v.Spec), Kubernetes: s.Kubernetes,
-		Templates: map[string]service.Template{}, Chains: f.chains(s), Stored: s.Set,
+		Templates: map[string]service.Template{}, Chains: f.chains(s), Stored: s.Set, Deadline: service.DeadlineOf(obj.GetAnnotations()),
 	}
 	// The set goes with its cluster, also where the owner of its services stays.
 	req.Owner = control.ControlledBy(obj, kinds[f.Kind].gvk)

@@ -133,13 +133,28 @@ func remains(f Facts, s SiteState) string {
 	why := v.Message
 	switch {
 	case s.Set.DeletionTimestamp != nil:
-		why = cmp.Or(silent(s.Set), "its services are being removed")
+		why = joined(cmp.Or(silent(s.Set), "its services are being removed"), without(s.Set))
 	case v.Verb == Remove:
-		why = "its services are about to be removed"
+		why = joined("its services are about to be removed", v.Message)
 	case why == "":
 		return "" // it is kept
 	}
 	return fmt.Sprintf("cluster %s: %s", s.Target, why)
+}
+
+// without says which dependents the removal of a set does not wait for any more; empty for none.
+func without(set *kcm.ServiceSet) string {
+	if c := control.Find(set.Status.Conditions, statev1.UnorderedCondition); c != nil {
+		return c.Message
+	}
+	return ""
+}
+
+func joined(a, b string) string {
+	if b == "" {
+		return a
+	}
+	return a + ". " + b
 }
 
 // dependencyReady sums up the clusters that wait for other owners.

@@ -1,13 +1,18 @@
 package placement
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	kcm "portico.dev/portico/api/kcm/v1beta1"
 	statev1 "portico.dev/portico/api/state/v1alpha1"
 	"portico.dev/portico/fleet/graph"
+	"portico.dev/portico/kube/control"
 )
 
 // Dependency is another owner whose services have to be deployed on a target first.
@@ -59,24 +64,74 @@ func wanted(services []kcm.Service) []kcm.Service {
 // Dependent is another owner that depends on the one whose ServiceSet shall go.
 type Dependent struct {
 	Wish
-	// Present says that it has a ServiceSet for the target.
+	// Present says that it has a ServiceSet for the target, which is Set as far as it is known.
 	Present bool
+	Set     *kcm.ServiceSet
 }
 
-// Before are the names of the dependents whose ServiceSets for the target have to be gone before
-// that of the owner they depend on may go, sorted. A dependent that stays on the target without
+// Before are the dependents whose ServiceSets for the target have to be gone before that of the owner
+// they depend on may go, sorted by name; how long is Deadline.Judge's to say. A dependent that stays on the target without
 // it is not waited for: it needs what it depends on only where that goes as well. Those in a
 // circle with the owner do not wait for each other, since none of them could be first.
-func Before(dependents []Dependent, t Target) []string {
-	var names []string
+func Before(dependents []Dependent, t Target) []Leaver {
+	var out []Leaver
 	for _, d := range dependents {
 		goes := d.Deleting || t.Leaving || !d.Applies(t) && !d.Spec.KeepServicesOnSelectorMismatch
 		if d.Present && goes {
-			names = append(names, d.Name)
+			out = append(out, LeaverOf(d.Name, d.Set))
 		}
 	}
-	slices.Sort(names)
-	return names
+	slices.SortFunc(out, func(a, b Leaver) int { return cmp.Compare(a.Name, b.Name) })
+	return out
+}
+
+// LeaverOf is a ServiceSet that goes, under the name by which the reader knows it; nil for one of
+// which nothing is known. Our adapter says by a condition since when it removes the services; any
+// other one does so since the ServiceSet is deleted.
+func LeaverOf(name string, set *kcm.ServiceSet) Leaver {
+	l := Leaver{Name: name}
+	if set == nil || set.DeletionTimestamp == nil {
+		return l
+	}
+	l.Since, l.Said = set.DeletionTimestamp.Time, saidOf(set)
+	if set.Labels[kcm.AdapterLabel] != kcm.AdapterBuiltIn {
+		return l
+	}
+	if c := control.Find(set.Status.Conditions, statev1.RemovingCondition); c != nil {
+		l.Since = c.LastTransitionTime.Time
+		return l
+	}
+	l.Since = time.Time{}
+	if c := control.Find(set.Status.Conditions, kcm.ServiceSetStatusesCollectedCondition); c != nil && c.Status == metav1.ConditionFalse {
+		l.Said = c.Message
+	}
+	return l
+}
+
+// saidOf is what is said of the service that keeps a ServiceSet: one that others wait for, if there is
+// one.
+func saidOf(set *kcm.ServiceSet) string {
+	said := ""
+	for _, s := range set.Status.Services {
+		if s.State == kcm.ServiceDeleted || s.FailureMessage == "" {
+			continue
+		}
+		sentence := fmt.Sprintf("Service %s/%s: %s", s.Namespace, s.Name, s.FailureMessage)
+		if control.IsTrue(s.Conditions, statev1.RemovingCondition) {
+			return sentence
+		}
+		said = cmp.Or(said, sentence)
+	}
+	return said
+}
+
+// NamesOf are the names of leavers.
+func NamesOf(leavers []Leaver) []string {
+	var out []string
+	for _, l := range leavers {
+		out = append(out, l.Name)
+	}
+	return out
 }
 
 // Graph says for owners, by name, which others they depend on.

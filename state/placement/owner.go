@@ -34,6 +34,8 @@ type Wish struct {
 	Owner
 	Spec     kcm.MultiClusterServiceSpec
 	Deleting bool
+	// Deadline is how long the removal of its services waits for those of another owner.
+	Deadline Deadline
 	// chosen is the selector, compiled.
 	chosen labels.Selector
 }

@@ -170,7 +170,7 @@ func TestBefore(t *testing.T) {
 		dependent("deleted", there, func(d *placement.Dependent) { d.Deleting = true }),
 		dependent("gone", there, func(d *placement.Dependent) { d.Deleting, d.Present = true, false }),
 	}, at)
-	if diff := cmp.Diff([]string{"deleted", "unselected"}, got); diff != "" {
+	if diff := cmp.Diff([]string{"deleted", "unselected"}, placement.NamesOf(got)); diff != "" {
 		t.Errorf("those that go, and are not gone, go first (-want +got):\n%s", diff)
 	}
 }

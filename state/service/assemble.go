@@ -39,6 +39,7 @@ func Assemble(req Request) (Assembled, error) {
 	set.OwnerReferences = owned(set.OwnerReferences, req.Owner)
 	set.Spec.Cluster, set.Spec.MultiClusterService, set.Spec.NamespacedMultiClusterService = req.Cluster, req.MultiClusterService, req.Namespaced
 	annotate(set, statev1.RevisionAnnotation, req.Revision)
+	Limit(set, req.Deadline)
 	out.Set = set
 	return out, notes.write(set)
 }
@@ -57,6 +58,7 @@ func (p plan) unchanged(held []HeldNote) (*kcm.ServiceSet, error) {
 	notes.Held, notes.Reached = held, p.landmarks()
 	if p.req.Stored != nil {
 		set := p.req.Stored.DeepCopy()
+		Limit(set, p.req.Deadline) // it is no change of a service
 		return set, notes.write(set)
 	}
 	empty := p.req

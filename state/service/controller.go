@@ -98,7 +98,7 @@ func (c *Controller) observe(ctx context.Context, cd *kcm.ClusterDeployment) (Re
 		Name:    types.NamespacedName{Namespace: cd.Namespace, Name: cd.Name},
 		Owner:   control.ControlledBy(cd, kcm.GroupVersion.WithKind("ClusterDeployment")),
 		Cluster: cd.Name, Spec: turn.Spec, Revision: turn.Revision, Wave: turn.Wait,
-		Kubernetes: cd.Status.KubernetesVersion,
+		Kubernetes: cd.Status.KubernetesVersion, Deadline: DeadlineOf(cd.Annotations),
 	}
 	return req, Gather(ctx, c.kube, &req)
 }

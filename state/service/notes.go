@@ -76,6 +76,27 @@ func (n Notes) write(set *kcm.ServiceSet) error {
 	return nil
 }
 
+// DeadlineOf is the annotation by which an owner limits how long removals wait; nil where there is
+// none.
+func DeadlineOf(annotations map[string]string) *string {
+	if text, said := annotations[statev1.RemovalDeadlineAnnotation]; said {
+		return &text
+	}
+	return nil
+}
+
+// Limit puts it on a ServiceSet, or takes it off.
+func Limit(set *kcm.ServiceSet, deadline *string) {
+	if deadline == nil {
+		delete(set.Annotations, statev1.RemovalDeadlineAnnotation)
+		return
+	}
+	if set.Annotations == nil {
+		set.Annotations = map[string]string{}
+	}
+	set.Annotations[statev1.RemovalDeadlineAnnotation] = *deadline
+}
+
 // annotate sets an annotation; an empty one is taken off.
 func annotate(set *kcm.ServiceSet, key, value string) {
 	if value == "" {

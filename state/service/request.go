@@ -28,6 +28,8 @@ type Request struct {
 	Provider *kcm.StateManagementProvider
 	// After are the names of ServiceSets of the same cluster that this one depends on.
 	After []string
+	// Deadline is the owner's annotation statev1.RemovalDeadlineAnnotation; nil where there is none.
+	Deadline *string
 	// Wave is why nothing of the set may change now, as a sentence; empty if it may.
 	Wave string
 	// Kubernetes is the target's version; empty where it is not known, which fits every service.

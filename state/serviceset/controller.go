@@ -1,9 +1,11 @@
 package serviceset
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	sourcev1 "github.com/fluxcd/source-controller/api/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -21,6 +23,8 @@ import (
 	"portico.dev/portico/fleet"
 	"portico.dev/portico/kube/control"
 	"portico.dev/portico/kube/follow"
+	"portico.dev/portico/kube/source/download"
+	"portico.dev/portico/kube/source/store"
 	"portico.dev/portico/state/engine"
 )
 
@@ -37,7 +41,12 @@ type Controller struct {
 	follow  *follow.Objects
 	kept    *kept
 	heard   *heard
-	control controller.Controller
+	// rulebook is nil where nobody is judged.
+	rulebook *rulebook
+	// remote is what is behind URLs: downloads, unless nobody may fetch.
+	remote    remoteContents
+	downloads *download.Downloads
+	control   controller.Controller
 }
 
 // Config is what the controller is given.
@@ -49,15 +58,22 @@ type Config struct {
 	// Home is the system namespace.
 	Home  string
 	Clock fleet.Clock
+	// Store keeps what policyRefs download over a restart; nil keeps it in memory.
+	Store *store.Store
 }
 
 // New returns the controller; SetupWithManager registers it.
 func New(mgr ctrl.Manager, config Config) *Controller {
-	return &Controller{
+	c := &Controller{
 		kube: mgr.GetClient(), live: mgr.GetAPIReader(), engines: newEngines(config.Engines, config.Default),
 		events: mgr.GetEventRecorder("portico-state"), clock: config.Clock, home: config.Home, bell: control.NewBell(),
 		follow: follow.New(mgr.GetCache(), mgr.GetRESTMapper(), configMapKind, secretKind), kept: &kept{}, heard: &heard{},
+		rulebook: newRulebook(mgr.GetCache(), mgr.GetAPIReader()),
 	}
+	log := func(err error) { mgr.GetLogger().Error(err, "keeping what was downloaded") }
+	c.downloads = download.New(download.Config{Store: config.Store, Clock: config.Clock, Ring: c.bell.Ring, Log: log})
+	c.remote = c.downloads
+	return c
 }
 
 // Reconcile implements reconcile.Reconciler.
@@ -80,6 +96,7 @@ func (c *Controller) forget(set client.ObjectKey) {
 	c.engines.forget(set)
 	c.follow.Set(set, nil)
 	c.heard.forget(set)
+	c.remote.Keep(set)
 }
 
 // make tells the engine what is wanted, and writes how that stands.
@@ -94,8 +111,24 @@ func (c *Controller) make(ctx context.Context, set *kcm.ServiceSet) (reconcile.R
 		done.Problem, done.Waiting = fleet.Sentence(err), errors.Is(err, fleet.ErrNotYet)
 	}
 	was := set.DeepCopy()
+	again := removalsOf(set, done).again
 	set.Status = Status(set, done)
-	return reconcile.Result{}, control.PatchStatus(ctx, c.kube, was, set)
+	if err := c.tellOverdue(ctx, was, set); err != nil {
+		return reconcile.Result{}, err
+	}
+	return control.Result(sooner(fleet.Done(), again, done.Now), control.PatchStatus(ctx, c.kube, was, set))
+}
+
+// sooner is the next look, at the latest when time changes something about a removal.
+func sooner(next fleet.Next, then, now time.Time) fleet.Next {
+	if then.IsZero() {
+		return next
+	}
+	until := max(then.Sub(now), time.Millisecond)
+	if left, _ := next.Waiting(); left > 0 && left < until {
+		return next
+	}
+	return fleet.Wait(cmp.Or(next.Reason(), "services to be removed"), until)
 }
 
 // apply has the set made by the engine that it asks for, after another one has let go of it.
@@ -214,6 +247,10 @@ func (c *Controller) unmake(ctx context.Context, set *kcm.ServiceSet) (reconcile
 		return reconcile.Result{}, err
 	}
 	end := DecideEnd(set, saw)
+	if saw.waits(set) {
+		saw.Without = "" // it does not go on yet
+	}
+	c.tellWithout(set, owner, saw)
 	if end.Release {
 		if err := control.ReleaseFinalizer(ctx, c.kube, set, kcm.ServiceSetFinalizer); err != nil {
 			return reconcile.Result{}, err
@@ -223,7 +260,12 @@ func (c *Controller) unmake(ctx context.Context, set *kcm.ServiceSet) (reconcile
 		return reconcile.Result{}, nil
 	}
 	was := set.DeepCopy()
-	set.Status = Status(set, Outcome{Report: saw.Report, Problem: end.Held, Saw: Observed{Provider: saw.Provider}, Now: saw.Now})
+	done := Outcome{Report: saw.Report, Problem: end.Held, Without: saw.Without, Saw: Observed{Provider: saw.Provider, Unheard: saw.Unheard}, Now: saw.Now}
+	end.Next = sooner(end.Next, removalsOf(set, done).again, saw.Now)
+	set.Status = Status(set, done)
+	if err := c.tellOverdue(ctx, was, set); err != nil {
+		return reconcile.Result{}, err
+	}
 	return control.Result(end.Next, control.PatchStatus(ctx, c.kube, was, set))
 }
 
@@ -235,7 +277,7 @@ func (c *Controller) SetupWithManager(mgr ctrl.Manager) error {
 	if err := index(mgr.GetFieldIndexer()); err != nil {
 		return err
 	}
-	runs := []manager.RunnableFunc{c.listen}
+	runs := []manager.RunnableFunc{c.listen, c.downloads.Start}
 	for _, e := range c.engines.byName {
 		runs = append(runs, e.Start)
 	}

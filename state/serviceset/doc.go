@@ -2,8 +2,8 @@
 // the status.
 //
 //	reads   ServiceSet, StateManagementProvider, ServiceTemplate, HelmChart, ClusterDeployment,
-//	        MultiClusterService (what it names); ConfigMap and Secret (values, manifests);
-//	        Cluster, SveltosCluster and what values quote or policyRefs name
+//	        MultiClusterService (what it names); ConfigMap and Secret (values, manifests, health rules);
+//	        Cluster, SveltosCluster and what values quote or policyRefs name, servers behind URLs too
 //	writes  ServiceSet.status, its finalizer k0rdent.mirantis.com/service-set and its annotation
 //	        state.portico.dev/adapter (what a removal has to know), events
 //	never   an object of another namespace on behalf of a tenant

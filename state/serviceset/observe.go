@@ -14,6 +14,7 @@ import (
 	"portico.dev/portico/fleet"
 	"portico.dev/portico/kube/follow"
 	"portico.dev/portico/kube/remote"
+	"portico.dev/portico/kube/source/download"
 	"portico.dev/portico/state/engine"
 	"portico.dev/portico/state/service"
 	"portico.dev/portico/state/values"
@@ -30,6 +31,8 @@ type look struct {
 	// asked says that the facts were read, may what the set may have read, once that is known.
 	asked bool
 	may   *authority
+	// places are those that policyRefs have manifests downloaded from.
+	places []download.Place
 }
 
 func (c *Controller) observe(ctx context.Context, set *kcm.ServiceSet, was Record) (Observed, error) {
@@ -59,6 +62,9 @@ func (c *Controller) look(ctx context.Context, set *kcm.ServiceSet, was Record) 
 	}
 	err = l.all(ctx)
 	c.follow.Set(client.ObjectKeyFromObject(set), l.followed)
+	if err == nil {
+		c.remote.Keep(client.ObjectKeyFromObject(set), l.places...)
+	}
 	return l.saw, err
 }
 
@@ -83,6 +89,9 @@ func (l *look) address(ctx context.Context) error {
 
 func (l *look) all(ctx context.Context) error {
 	if err := l.address(ctx); err != nil {
+		return err
+	}
+	if err := l.judge(ctx); err != nil {
 		return err
 	}
 	for _, svc := range l.set.Spec.Services {
@@ -166,7 +175,7 @@ func (c *Controller) depart(ctx context.Context, set *kcm.ServiceSet, owner *kcm
 	if saw.Provider = provider; provider.Suspended {
 		saw.Suspended = provider.Held
 	}
-	if saw.First, saw.Unheard, err = c.goFirst(ctx, set); err != nil {
+	if err = c.order(ctx, set, &saw); err != nil {
 		return saw, err
 	}
 	if saw.waits(set) {

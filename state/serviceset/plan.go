@@ -28,7 +28,12 @@ type Departure struct {
 	Problem   string
 	NoAddress bool
 	// First are ServiceSets that depend on this one and are going as well, by name: they go first.
-	First []string
+	// Again is when one of them is not waited for any more, zero if time alone changes nothing; and
+	// Without says of whom that is true by now, empty for nobody. Misread is why the deadline that
+	// somebody wrote does not count.
+	First            []string
+	Again            time.Time
+	Without, Misread string
 	// Unheard are ServiceSets of the cluster that stay, and of which the engine was not told since it
 	// was started: one of them may want what this one has.
 	Unheard []string
@@ -46,7 +51,7 @@ func (d Departure) holds() string {
 	case d.Suspended != "":
 		return d.Suspended + "."
 	case len(d.First) > 0:
-		return fmt.Sprintf("What depends on it goes first: ServiceSet %s.", strings.Join(d.First, ", "))
+		return joined(fmt.Sprintf("What depends on it goes first: ServiceSet %s.", strings.Join(d.First, ", ")), d.Misread)
 	case len(d.Unheard) > 0:
 		return othersFirst(d.Unheard)
 	}
@@ -65,6 +70,14 @@ func (d Departure) waits(set *kcm.ServiceSet) bool {
 // left is how much remains of a time that began when set and cluster were both going.
 func (d Departure) left(set *kcm.ServiceSet, of time.Duration) time.Duration {
 	return later(set.DeletionTimestamp.Time, d.Cluster.Deleting).Add(of).Sub(d.Now)
+}
+
+// until is how long it is until then; 0 for a time that does not come.
+func (d Departure) until(then time.Time) time.Duration {
+	if then.IsZero() {
+		return 0
+	}
+	return max(then.Sub(d.Now), time.Millisecond)
 }
 
 // Cluster is what becomes of the cluster of a ServiceSet.
@@ -93,9 +106,12 @@ type Ending struct {
 // not answer: nobody else would ever remove them. A cluster that goes takes them with it, so
 // that they may not hold it up for long. That there is no kubeconfig says nothing about what is
 // on the cluster: it may be about to be written anew.
+//
+// What depends on the set goes first, but no longer than the deadline says that it may take: see
+// Order.
 func DecideEnd(set *kcm.ServiceSet, saw Departure) Ending {
 	if saw.waits(set) {
-		end := Ending{Held: saw.holds(), Next: fleet.Wait("its turn", 0)}
+		end := Ending{Held: saw.holds(), Next: fleet.Wait("its turn", saw.until(saw.Again))}
 		if !saw.Cluster.Exists || !saw.Cluster.Deleting.IsZero() {
 			end.Next = fleet.Wait("its turn", saw.left(set, patience))
 		}

@@ -23,7 +23,7 @@ type Preview struct{ c *Controller }
 func NewPreview(kube client.Client, live client.Reader, config Config) *Preview {
 	return &Preview{&Controller{
 		kube: kube, live: live, engines: newEngines(config.Engines, config.Default), clock: config.Clock, home: config.Home,
-		follow: follow.New(nil, nil), kept: &kept{},
+		follow: follow.New(nil, nil), kept: &kept{}, remote: unfetched{},
 	}}
 }
 
@@ -101,11 +101,12 @@ func (p *Preview) Refusals(ctx context.Context, namespace string, spec kcm.Servi
 	if err != nil {
 		return nil, nil // the rules for the configuration have said so
 	}
-	return inSpec(parts.Target, spec, to.Refuse(parts.Target)), nil
+	at := placesOf(spec, saw.Attached)
+	return inSpec(parts.Target, at, to.Refuse(parts.Target)), nil
 }
 
 // inSpec turns paths of an engine's set into those of the spec that it was made from.
-func inSpec(set engine.Set, spec kcm.ServiceSpec, refused field.ErrorList) field.ErrorList {
+func inSpec(set engine.Set, at map[engine.Key]string, refused field.ErrorList) field.ErrorList {
 	var out field.ErrorList
 	for _, r := range refused {
 		moved := *r
@@ -116,13 +117,27 @@ func inSpec(set engine.Set, spec kcm.ServiceSpec, refused field.ErrorList) field
 			continue
 		}
 		key := set.Services[i].Key
-		at := slices.IndexFunc(spec.Services, func(s kcm.Service) bool { return service.KeyOf(s.Namespace, s.Name) == key })
-		if at < 0 {
-			continue // a policyRef, which is no service
+		moved.Field = at[key]
+		if !isAttached(key) {
+			moved.Field += strings.TrimPrefix(r.Field, field.NewPath("spec", "services").Index(i).String())
 		}
-		rest := strings.TrimPrefix(r.Field, field.NewPath("spec", "services").Index(i).String())
-		moved.Field = fmt.Sprintf("spec.serviceSpec.services[%d]%s", at, rest)
 		out = append(out, &moved)
+	}
+	return out
+}
+
+// placesOf says where services, and policyRefs, stand in a spec.
+func placesOf(spec kcm.ServiceSpec, attached []Attached) map[engine.Key]string {
+	out := map[engine.Key]string{}
+	config := "spec.serviceSpec"
+	if spec.Provider.Config != nil {
+		config += ".provider.config"
+	}
+	for i, a := range slices.Backward(attached) { // of one that is written twice, the first counts
+		out[keyOfAttached(a.Ref)] = fmt.Sprintf("%s.policyRefs[%d]", config, i)
+	}
+	for i, s := range spec.Services {
+		out[service.KeyOf(s.Namespace, s.Name)] = fmt.Sprintf("spec.serviceSpec.services[%d]", i)
 	}
 	return out
 }

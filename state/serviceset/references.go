@@ -83,7 +83,7 @@ func (l *look) attached(ctx context.Context, ref kcm.PolicyRef) (Attached, error
 	ref.Namespace = cmp.Or(ref.Namespace, l.set.Namespace)
 	out := Attached{Ref: ref}
 	if ref.RemoteURL != nil {
-		return out, nil
+		return l.attachRemote(ctx, ref)
 	}
 	for _, word := range []*string{&ref.Namespace, &ref.Name} {
 		text, unknown, err := l.text(ctx, "the name in policyRefs", *word)
@@ -120,13 +120,8 @@ func (l *look) attachContent(ctx context.Context, out *Attached) error {
 		return nil
 	}
 	if _, annotated := text.annotations[kcm.ResourceTemplateAnnotation]; annotated {
-		for key, template := range text.data {
-			rendered, unknown, err := l.text(ctx, "key "+key, template)
-			if err != nil || unknown != (Unknown{}) {
-				out.Problem, out.NotYet = unknown.Problem, unknown.NotYet
-				return err
-			}
-			text.data[key] = rendered
+		if err := l.evaluate(ctx, out, text.data); err != nil || out.Problem != "" || out.NotYet != "" {
+			return err
 		}
 	}
 	out.Source, out.Problem = text.source(out.Source, engine.Resource)

@@ -39,6 +39,8 @@ type Observed struct {
 	Unheard []string
 	// Provider is how the StateManagementProvider stands.
 	Provider Provider
+	// Health are the health rules that count for the set.
+	Health HealthRules
 	// Home says that the set is in the system namespace, and so may reach the management cluster.
 	Home bool
 
@@ -135,9 +137,10 @@ func Resolve(set *kcm.ServiceSet, saw Observed) (Parts, error) {
 	if err != nil {
 		return Parts{}, err
 	}
-	out := Parts{Target: engine.Set{Ref: RefOf(set), Policy: policyOf(config), Paused: isPaused(set) || saw.Provider.Held != ""}}
+	out := Parts{Target: engine.Set{Ref: RefOf(set), Policy: policyOf(config), Health: saw.Health.Rules, Paused: isPaused(set) || saw.Provider.Held != ""}}
+	out.Target.Leaving = parting(set, saw.Notes)
 	local := out.Target
-	local.Ref = localRef(set)
+	local.Ref, local.Leaving.DependsOn = localRef(set), nil
 	put := func(svc engine.Service, here bool) {
 		switch {
 		case !here || out.Target.Target.Management:
@@ -152,8 +155,10 @@ func Resolve(set *kcm.ServiceSet, saw Observed) (Parts, error) {
 	for _, svc := range set.Spec.Services {
 		put(resolveService(set.Namespace, svc, saw), saw.Templates[svc.Template].Local)
 	}
-	for _, a := range saw.Attached {
+	tiers := map[engine.Key]int32{}
+	for _, a := range one(saw.Attached) {
 		if svc, wanted := resolveAttached(a); wanted {
+			tiers[svc.Key] = tierOf(a.Ref)
 			put(svc, a.Ref.DeploymentType == kcm.DeployLocal)
 		}
 	}
@@ -161,8 +166,10 @@ func Resolve(set *kcm.ServiceSet, saw Observed) (Parts, error) {
 		put(svc, false)
 	}
 	ordered(&out.Target)
+	rank(&out.Target, tiers)
 	if len(local.Services) > 0 {
 		ordered(&local)
+		rank(&local, tiers)
 		out.Local = &local
 	}
 	return out, nil
@@ -256,7 +263,7 @@ var contents = map[engine.Kind]string{engine.Helm: "chart", engine.Kustomize: "k
 // removalOf is what the engine is told when a ServiceSet goes: the options that services have now,
 // and of those that left the spec what is remembered.
 func removalOf(set *kcm.ServiceSet, was Record, saw Observed) engine.Removal {
-	out := engine.Removal{Ref: RefOf(set), DependsOn: map[engine.Key][]engine.Key{}, Options: was.options()}
+	out := engine.Removal{Ref: RefOf(set), DependsOn: map[engine.Key][]engine.Key{}, Unawaited: unawaited(set), Options: was.options()}
 	for name := range saw.Notes.DependsOn {
 		out.DependsOn[keyNamed(name)] = dependencies(saw.Notes, keyNamed(name))
 	}

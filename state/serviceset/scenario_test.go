@@ -32,8 +32,9 @@ type story struct {
 		// Problem is why it cannot reach the cluster, NoAddress for want of a kubeconfig.
 		Problem   string
 		NoAddress bool
-		// First are the sets that go before this one.
-		First []string
+		// First are the sets that go before this one, Without whom it does not wait for any more.
+		First   []string
+		Without string
 		// Unheard are the sets that were not looked at yet.
 		Unheard []string
 	}
@@ -73,8 +74,8 @@ func TestScenarios(t *testing.T) {
 		if problem != "" {
 			report = engine.Report{}
 		}
-		status := Status(&s.set, Outcome{Report: report, Problem: problem, Waiting: s.engine.NoAddress, Saw: s.saw, Parts: parts, Now: noon})
-		return append([]scenario.Section{scenario.Text("wanted", wanted...)}, statusSections(status)...), nil
+		done := Outcome{Report: report, Problem: problem, Waiting: s.engine.NoAddress, Saw: s.saw, Parts: parts, Now: noon}
+		return append([]scenario.Section{scenario.Text("wanted", wanted...)}, s.statusSections(done)...), nil
 	})
 }
 
@@ -99,10 +100,36 @@ func setLines(set engine.Set) []string {
 	if set.Paused {
 		lines = append(lines, "paused")
 	}
+	for _, r := range set.Health {
+		lines = append(lines, fmt.Sprintf("judged by %s: %s of kind %s", r.Source, r.Healthy, r.Kind))
+	}
 	for _, svc := range set.Services {
 		lines = append(lines, serviceLines(svc)...)
 	}
+	for _, key := range slices.SortedFunc(maps.Keys(set.Leaving.DependsOn), engine.CompareKeys) {
+		lines = append(lines, strings.TrimSpace(fmt.Sprintf("leaving %s, needs %v", key, set.Leaving.DependsOn[key])))
+	}
+	for _, key := range slices.SortedFunc(maps.Keys(set.Leaving.Unawaited), engine.CompareKeys) {
+		lines = append(lines, fmt.Sprintf("not waiting for %s", key))
+	}
 	return lines
+}
+
+// statusSections are the status that comes of a look, what is told of it, and when to look again.
+func (s story) statusSections(done Outcome) []scenario.Section {
+	status := Status(&s.set, done)
+	lines := newlyOverdue(s.set.Status, status)
+	for i, line := range lines {
+		lines[i] = "event: " + line
+	}
+	if again := removalsOf(&s.set, done).again; !again.IsZero() {
+		lines = append(lines, "look again in "+again.Sub(noon).String())
+	}
+	out := statusSections(status)
+	if len(lines) > 0 {
+		out = append(out, scenario.Text("deadline", lines...))
+	}
+	return out
 }
 
 func serviceLines(svc engine.Service) []string {
@@ -127,6 +154,9 @@ func serviceLines(svc engine.Service) []string {
 	}
 	for _, dep := range svc.DependsOn {
 		add("after %s", dep)
+	}
+	for _, other := range svc.Yields {
+		add("yields to %s", other)
 	}
 	o := svc.Options
 	add("atomic %v, wait %v, timeout %s, namespace %v, history %d", o.Atomic, o.Wait, o.Timeout, o.CreateNamespace, o.Upgrade.MaxHistory)
@@ -155,8 +185,8 @@ func (s story) end() []scenario.Section {
 	if left, _ := end.Next.Waiting(); left > 0 {
 		line += fmt.Sprintf(", at most %s", left)
 	}
-	status := Status(&s.set, Outcome{Report: saw.Report, Problem: end.Held, Saw: Observed{Provider: saw.Provider}, Now: noon})
-	return append(append(removal, scenario.Text("end", line)), statusSections(status)...)
+	done := Outcome{Report: saw.Report, Problem: end.Held, Without: s.engine.Without, Saw: Observed{Provider: saw.Provider, Unheard: saw.Unheard}, Now: noon}
+	return append(append(removal, scenario.Text("end", line)), s.statusSections(done)...)
 }
 
 // removal is what the engine is told of services that are removed in a way of their own.

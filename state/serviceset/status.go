@@ -32,6 +32,8 @@ type Outcome struct {
 	Waiting bool
 	// HandOver is what happens while another engine takes over; empty otherwise.
 	HandOver string
+	// Without says of a set that goes whom its removal does not wait for any more; empty for nobody.
+	Without string
 	// Saw is what the set was resolved from, and Parts what the engine was given.
 	Saw   Observed
 	Parts Parts
@@ -53,7 +55,9 @@ func Status(set *kcm.ServiceSet, done Outcome) kcm.ServiceSetStatus {
 		collected(done),
 	}
 	if set.DeletionTimestamp == nil {
-		facts = append(facts, profile(done))
+		facts = append(append(facts, profile(done)), healthRules(set, done)...)
+	} else {
+		facts = append(facts, departing(set, done)...)
 	}
 	attached, any := policyRefs(set, done)
 	if any {
@@ -142,6 +146,11 @@ func policyRefs(set *kcm.ServiceSet, done Outcome) (_ metav1.Condition, any bool
 	if before != nil && (unseen && len(messages) == 0 || done.Problem != "") {
 		return *before, true
 	}
+	for _, a := range one(done.Saw.Attached) {
+		if _, is := wanted[keyOfAttached(a.Ref)]; is && a.Notice != "" {
+			messages = append(messages, nameOf(a.Ref)+": "+a.Notice)
+		}
+	}
 	text := strings.TrimSpace(fmt.Sprintf("%d/%d %s", ready, all, strings.Join(messages, "; ")))
 	return control.Bool(PolicyRefsCondition, ready == all, PolicyRefsCondition, text), all > 0
 }
@@ -211,7 +220,8 @@ func states(set *kcm.ServiceSet, done Outcome) []kcm.ServiceState {
 		known[keyOfState(old)] = old
 	}
 	var out []kcm.ServiceState
-	told, drift, held := map[engine.Key]bool{}, map[engine.Key][]string{}, heldOf(set, done)
+	told, seen, held := map[engine.Key]bool{}, map[engine.Key][]metav1.Condition{}, heldOf(set, done)
+	going := removalsOf(set, done)
 	add := func(s kcm.ServiceState) {
 		key := keyOfState(s)
 		if told[key] {
@@ -219,18 +229,22 @@ func states(set *kcm.ServiceSet, done Outcome) []kcm.ServiceState {
 		}
 		told[key] = true
 		s = steady(s, known[key])
-		s.Conditions = control.Fold(known[key].Conditions, control.Stamp{Now: done.Now, Generation: set.Generation}, details(drift[key], held[key])...)
+		facts := slices.Concat(waits(held[key]), seen[key], going.conditions[key])
+		s.Conditions = control.Fold(known[key].Conditions, control.Stamp{Now: done.Now, Generation: set.Generation}, facts...)
 		out = append(out, s)
 	}
 	for _, r := range done.Report.Services {
 		old, ok := known[r.Key]
-		drift[r.Key] = r.Drift
+		seen[r.Key] = details(r)
 		switch {
 		case isAttached(r.Key):
 		case r.State != engine.Unseen:
+			r.Message = joined(r.Message, going.notes[r.Key])
 			add(stateOf(r, done.Now))
 		case ok:
+			seen[r.Key] = append(seen[r.Key], wasUnhealthy(old)...)
 			add(remembered(set, old, done.Now))
+		case !stored(set, r.Key): // it may be there, as far as nobody has looked
 		default:
 			add(stateOf(waiting(r, unseen), done.Now))
 		}
@@ -241,6 +255,9 @@ func states(set *kcm.ServiceSet, done Outcome) []kcm.ServiceState {
 		for _, old := range set.Status.Services {
 			if done.Waiting {
 				old = remembered(set, old, done.Now)
+			}
+			if key := keyOfState(old); set.DeletionTimestamp == nil && !told[key] {
+				seen[key] = wasUnhealthy(old)
 			}
 			add(leaving(set, old, done.Now))
 		}
@@ -259,14 +276,20 @@ func states(set *kcm.ServiceSet, done Outcome) []kcm.ServiceState {
 	return out
 }
 
-// details are the conditions of one service: that it is held, and that it has drifted.
-func details(drift []string, held service.HeldNote) []metav1.Condition {
-	var facts []metav1.Condition
-	if held.Reason != "" {
-		facts = append(facts, control.True(statev1.HeldCondition, held.Reason, held.Message))
+// waits is the condition of a service that is held.
+func waits(held service.HeldNote) []metav1.Condition {
+	if held.Reason == "" {
+		return nil
 	}
-	if len(drift) > 0 {
-		facts = append(facts, control.True(statev1.DriftedCondition, statev1.DriftedCondition, strings.Join(drift, "; ")))
+	return []metav1.Condition{control.True(statev1.HeldCondition, held.Reason, held.Message)}
+}
+
+// details are the conditions of one service by what the engine has seen: that it has drifted, and the
+// kinds of its objects that do not run.
+func details(r engine.ServiceReport) []metav1.Condition {
+	facts := unhealthy(r.Unhealthy)
+	if len(r.Drift) > 0 {
+		facts = append(facts, control.True(statev1.DriftedCondition, statev1.DriftedCondition, strings.Join(r.Drift, "; ")))
 	}
 	return facts
 }
@@ -296,7 +319,7 @@ func waiting(r engine.ServiceReport, what string) engine.ServiceReport {
 // another generation of the set says nothing of what is wanted now.
 func remembered(set *kcm.ServiceSet, old kcm.ServiceState, now time.Time) kcm.ServiceState {
 	said := control.Find(set.Status.Conditions, kcm.ServicesInReadyStateCondition)
-	if set.DeletionTimestamp != nil || said == nil || said.ObservedGeneration == 0 || said.ObservedGeneration == set.Generation {
+	if set.DeletionTimestamp != nil || !stored(set, keyOfState(old)) || said == nil || said.ObservedGeneration == 0 || said.ObservedGeneration == set.Generation {
 		return leaving(set, old, now)
 	}
 	old.State, old.FailureMessage, old.LastStateTransitionTime = kcm.ServiceProvisioning, unseen, stamp(now)

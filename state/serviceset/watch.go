@@ -87,10 +87,13 @@ func providersOf(obj client.Object) []string {
 var configMapKind, secretKind = corev1.SchemeGroupVersion.WithKind("ConfigMap"), corev1.SchemeGroupVersion.WithKind("Secret")
 
 // usersOfContent are the sets that read a ConfigMap or Secret, or, of a Secret, whose target it
-// leads to.
+// leads to, of a ConfigMap, which it has health rules for.
 func (c *Controller) usersOfContent(kind schema.GroupVersionKind) handler.MapFunc {
 	return func(ctx context.Context, obj client.Object) []reconcile.Request {
 		out := c.follow.Followers(follow.Object{Kind: kind, Key: client.ObjectKeyFromObject(obj)})
+		if kind == configMapKind {
+			out = append(out, c.judged(ctx, obj)...)
+		}
 		if cluster, ok := kubeconfigOf(obj); ok && kind == secretKind {
 			out = append(out, c.list(ctx, obj.GetNamespace(), client.MatchingFields{byCluster: cluster})...)
 		}

@@ -34,6 +34,8 @@ const (
 	// FailingHook is a chart with a hook before installs and upgrades, which goes on until
 	// HookTarget ends it.
 	FailingHook Odd = "failing hook"
+	// RemovalHook is a chart with a hook before its removal, which goes on until HookTarget ends it.
+	RemovalHook Odd = "removal hook"
 	// LateKind is a chart with an object of kind Late, which the target does not have before
 	// KindTarget.Serve.
 	LateKind Odd = "late kind"
@@ -45,7 +47,7 @@ type ManagementLab interface {
 	Management(t testing.TB) Target
 }
 
-// HookTarget is a Target that plays the hooks of FailingHook.
+// HookTarget is a Target that plays the hooks of FailingHook and RemovalHook.
 type HookTarget interface {
 	// FailHook waits until the hook of a release runs, and has it fail with these words.
 	FailHook(t testing.TB, key engine.Key, words string)
@@ -76,6 +78,13 @@ type ObjectTarget interface {
 	Edit(t testing.TB, key engine.Key, text string)
 	// Delete takes the ConfigMap away, past the engine.
 	Delete(t testing.TB, key engine.Key)
+}
+
+// HealthTarget is an ObjectTarget on which others make ConfigMaps, too.
+type HealthTarget interface {
+	ObjectTarget
+	// Put makes a ConfigMap that no release has, with these labels and, under "text", this text.
+	Put(t testing.TB, key engine.Key, labels map[string]string, text string)
 }
 
 // ReloadTarget is an ObjectTarget on which the workload that the chart makes with "run: true"

@@ -2,8 +2,6 @@ package direct
 
 import (
 	"fmt"
-	"slices"
-	"strings"
 	"time"
 
 	"portico.dev/portico/kube/helm"
@@ -68,21 +66,11 @@ type facts struct {
 	// may have installed in an earlier life is not called anything.
 	seen bool
 	// health is nil until somebody looked.
-	health *health
+	health *pace.Health
 	// attempts counts the failures in a row of what is wanted; lastFailure is the latest.
 	attempts    int
 	lastFailure failure
 	now         time.Time
-}
-
-type health struct {
-	ready   bool
-	message string
-	// ill are the objects that do not run, by their names.
-	ill []string
-	// at is when somebody looked, looks how often in a row it was not ready.
-	at    time.Time
-	looks int
 }
 
 type failure struct {
@@ -111,8 +99,8 @@ func decide(svc engine.Service, saw facts, done func(engine.Key) bool) step {
 	}
 	// Only a change waits for others: what is there as wanted goes on running, whatever
 	// becomes of them.
-	if waits := undone(svc.DependsOn, done); len(waits) > 0 {
-		return step{do: rest, state: engine.Pending, message: "waits until " + strings.Join(waits, ", ") + " is deployed"}
+	if waits := pace.Undone(svc.DependsOn, done); len(waits) > 0 {
+		return step{do: rest, state: engine.Pending, message: pace.Waits(waits)}
 	}
 	if saw.attempts > 0 {
 		return retry(saw, apply, engine.Failed)
@@ -143,27 +131,14 @@ func decideGone(saw facts) step {
 	return step{do: remove, state: engine.Deleting}
 }
 
+// decideHealth is for a service that is on the target as it is wanted.
 func decideHealth(saw facts) step {
-	switch {
-	case saw.health == nil && !saw.seen:
-		return step{do: look, state: engine.Unseen}
-	case saw.health == nil:
-		return step{do: look, state: engine.Provisioning, message: "checking what was installed"}
-	case saw.health.ready:
-		return step{do: rest, state: engine.Deployed}
-	}
-	s := step{do: rest, state: engine.Provisioning, message: saw.health.message}
-	if s.at = saw.health.again(); !saw.now.Before(s.at) {
-		s.do, s.at = look, time.Time{}
+	sight := pace.See(saw.health, saw.seen, saw.now)
+	s := step{do: rest, at: sight.At, state: sight.State, message: sight.Message}
+	if sight.Look {
+		s.do = look
 	}
 	return s
-}
-
-// again is when to look at what is not ready, although nothing was heard: not every object
-// whose change matters is watched. One second later at first, then twice as long each time, at
-// most half a minute.
-func (h health) again() time.Time {
-	return h.at.Add(pace.Doubled(time.Second, 30*time.Second, h.looks-1))
 }
 
 // retry says when what failed is tried again: after five seconds, then twice as long each time,
@@ -207,7 +182,7 @@ func still(s step, why string) step {
 // been seen to run in whole still follows what is wanted.
 func once(saw facts) bool {
 	return saw.mode == engine.OneTime && saw.release != nil && saw.release.Status == helm.Deployed &&
-		(saw.whole || saw.health == nil || saw.health.ready)
+		(saw.whole || saw.health == nil || saw.health.Ready)
 }
 
 // stands says whether the release is as it should be, so that its objects may be looked at.
@@ -222,15 +197,4 @@ func applying(saw facts) string {
 		return "installing"
 	}
 	return fmt.Sprintf("upgrading from revision %d", saw.release.Revision)
-}
-
-func undone(keys []engine.Key, done func(engine.Key) bool) []string {
-	var waits []string
-	for _, k := range keys {
-		if !done(k) {
-			waits = append(waits, k.String())
-		}
-	}
-	slices.Sort(waits)
-	return waits
 }

@@ -9,6 +9,7 @@ import (
 
 	"portico.dev/portico/kube/helm"
 	"portico.dev/portico/state/engine"
+	"portico.dev/portico/state/engine/pace"
 )
 
 func TestDecide(t *testing.T) {
@@ -34,9 +35,9 @@ func TestDecide(t *testing.T) {
 		{"Install", "The chart is read and nothing is there.", engine.Service{}, facts{wanted: "x"}, step{do: apply, state: engine.Provisioning, message: "installing"}},
 		{"Upgrade", "Something else is there.", engine.Service{}, facts{wanted: "y", release: there("x", helm.Deployed)}, step{do: apply, state: engine.Provisioning, message: "upgrading from revision 3"}},
 		{"Waits", "What it depends on is not there.", needy, facts{wanted: "x"}, step{do: rest, state: engine.Pending, message: "waits until db/db is deployed"}},
-		{"DoesNotCare", "It runs as wanted: what it depended on may do what it likes.", needy, facts{wanted: "x", release: there("x", helm.Deployed), health: &health{ready: true}}, step{do: rest, state: engine.Deployed}},
-		{"Looks", "Not everything that makes it ready is watched: it is looked at again.", engine.Service{}, facts{wanted: "x", release: there("x", helm.Deployed), health: &health{message: "no pods", at: now, looks: 3}, now: now}, step{do: rest, at: now.Add(4 * time.Second), state: engine.Provisioning, message: "no pods"}},
-		{"LooksAgain", "The time has come.", engine.Service{}, facts{wanted: "x", release: there("x", helm.Deployed), health: &health{message: "no pods", at: now.Add(-time.Minute), looks: 9}, now: now}, step{do: look, state: engine.Provisioning, message: "no pods"}},
+		{"DoesNotCare", "It runs as wanted: what it depended on may do what it likes.", needy, facts{wanted: "x", release: there("x", helm.Deployed), health: &pace.Health{Ready: true}}, step{do: rest, state: engine.Deployed}},
+		{"Looks", "Not everything that makes it ready is watched: it is looked at again.", engine.Service{}, facts{wanted: "x", release: there("x", helm.Deployed), health: &pace.Health{Message: "no pods", At: now, Looks: 3}, now: now}, step{do: rest, at: now.Add(4 * time.Second), state: engine.Provisioning, message: "no pods"}},
+		{"LooksAgain", "The time has come.", engine.Service{}, facts{wanted: "x", release: there("x", helm.Deployed), health: &pace.Health{Message: "no pods", At: now.Add(-time.Minute), Looks: 9}, now: now}, step{do: look, state: engine.Provisioning, message: "no pods"}},
 		{"Rests", "What failed rests before it is tried again.", engine.Service{}, facts{wanted: "x", attempts: 2, lastFailure: failed(time.Second, false), now: now}, step{do: rest, at: now.Add(9 * time.Second), state: engine.Failed, message: "no"}},
 		{"Retries", "It has rested.", engine.Service{}, facts{wanted: "x", attempts: 2, lastFailure: failed(time.Minute, false), now: now}, step{do: apply, state: engine.Failed, message: "no"}},
 		{"Hopeless", "Another try of the same cannot help.", engine.Service{}, facts{wanted: "x", attempts: 1, lastFailure: failed(time.Hour, true), now: now}, step{do: rest, state: engine.Failed, message: "no"}},
@@ -46,9 +47,9 @@ func TestDecide(t *testing.T) {
 		{"Enough", "It may fail three times, and has.", engine.Service{}, facts{wanted: "x", attempts: 3, most: 3, lastFailure: failed(time.Hour, false), now: now}, step{do: rest, state: engine.Failed, message: "no (tried 3 times; it is tried again when something of it changes)"}},
 		{"NotEnough", "It may fail once more.", engine.Service{}, facts{wanted: "x", attempts: 2, most: 3, lastFailure: failed(time.Hour, false), now: now}, step{do: apply, state: engine.Failed, message: "no"}},
 		{"OnceLooks", "It may have been installed in an earlier life.", engine.Service{}, facts{mode: engine.OneTime, release: there("x", helm.Deployed)}, step{do: look, state: engine.Unseen}},
-		{"Once", "It ran once: nothing reaches it any more.", engine.Service{Problem: "bad"}, facts{mode: engine.OneTime, whole: true, wanted: "y", release: there("x", helm.Deployed), health: &health{ready: true}}, step{do: rest, state: engine.Deployed}},
-		{"OnceIll", "It ran once, and what becomes of it later is told and not mended.", engine.Service{}, facts{mode: engine.OneTime, whole: true, release: there("x", helm.Deployed), health: &health{message: "no pods", at: now}, now: now}, step{do: rest, at: now.Add(time.Second), state: engine.Provisioning, message: "no pods"}},
-		{"NeverWhole", "It never ran: another wish may help.", engine.Service{}, facts{mode: engine.OneTime, wanted: "y", release: there("x", helm.Deployed), health: &health{message: "no pods"}}, step{do: apply, state: engine.Provisioning, message: "upgrading from revision 3"}},
+		{"Once", "It ran once: nothing reaches it any more.", engine.Service{Problem: "bad"}, facts{mode: engine.OneTime, whole: true, wanted: "y", release: there("x", helm.Deployed), health: &pace.Health{Ready: true}}, step{do: rest, state: engine.Deployed}},
+		{"OnceIll", "It ran once, and what becomes of it later is told and not mended.", engine.Service{}, facts{mode: engine.OneTime, whole: true, release: there("x", helm.Deployed), health: &pace.Health{Message: "no pods", At: now}, now: now}, step{do: rest, at: now.Add(time.Second), state: engine.Provisioning, message: "no pods"}},
+		{"NeverWhole", "It never ran: another wish may help.", engine.Service{}, facts{mode: engine.OneTime, wanted: "y", release: there("x", helm.Deployed), health: &pace.Health{Message: "no pods"}}, step{do: apply, state: engine.Provisioning, message: "upgrading from revision 3"}},
 		{"Uninstall", "It shall not be there.", engine.Service{Uninstall: true}, facts{release: there("x", helm.Failed)}, step{do: remove, state: engine.Deleting}},
 		{"Uninstalled", "It is not there.", engine.Service{Uninstall: true}, facts{}, step{do: rest, state: engine.Deleted}},
 	}

@@ -30,6 +30,8 @@ type Cluster interface {
 	Remove(ctx context.Context, namespace, name string, o helm.RemoveOptions) error
 	// Look says how the objects of a release stand, all of them or those with these names.
 	Look(ctx context.Context, namespace, name string, only ...string) (helm.Sight, error)
+	// Judge says of which objects that belong to a release the rules do not hold.
+	Judge(ctx context.Context, release engine.Key, rules []helm.HealthRule) ([]helm.Problem, error)
 	// Drift says what of a release is not as it was installed, Mend puts it right.
 	Drift(ctx context.Context, namespace, name string, o helm.DriftOptions) ([]helm.Difference, error)
 	Mend(ctx context.Context, namespace, name string, o helm.DriftOptions) ([]helm.Difference, error)
@@ -41,6 +43,8 @@ type Cluster interface {
 	// WatchObjects calls changed for each object of a release that is of one of the kinds and
 	// has changed, or may have, and lost whenever the cluster does not answer, until ctx ends.
 	WatchObjects(ctx context.Context, kinds *remote.Kinds, changed func(remote.Moved), lost func(error))
+	// WatchJudged does the same for each object of the kinds that Judge may look at.
+	WatchJudged(ctx context.Context, kinds *remote.Kinds, changed func(remote.Moved), lost func(error))
 	// WatchSources does the same for all ConfigMaps and Secrets, whoever has them; the zero Object
 	// stands for any.
 	WatchSources(ctx context.Context, changed func(helm.Object), lost func(error))

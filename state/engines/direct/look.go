@@ -11,6 +11,8 @@ import (
 	"portico.dev/portico/kube/helm"
 	"portico.dev/portico/kube/remote"
 	"portico.dev/portico/state/engine"
+	"portico.dev/portico/state/engine/pace"
+	"portico.dev/portico/state/engine/verdict"
 )
 
 // inquiry is what to find out about a release, and what to put right meanwhile.
@@ -26,6 +28,8 @@ type inquiry struct {
 	options                      helm.DriftOptions
 	// only are the names of the objects to look at; none means all.
 	only []string
+	// rules are asked besides what the objects say of themselves.
+	rules []helm.HealthRule
 }
 
 // patient is after how many looks at what is not ready all objects are looked at again.
@@ -40,6 +44,8 @@ type findings struct {
 	compared map[helm.Object]helm.Seen
 	sources  map[helm.Object]bool
 	seen     helm.Sight
+	// judged are the problems that the rules have.
+	judged []helm.Problem
 }
 
 // look asks how the objects of a release stand. What it asks depends on what has moved; of a
@@ -69,10 +75,10 @@ func (e errand) look() operation {
 			svc.unsure = true
 			svc.doubted = func() {
 				svc.stale = false
-				svc.judge(e.clock(), health{message: "its objects cannot be looked at: " + fleet.Sentence(err)})
+				svc.judge(e.clock(), pace.Health{Message: "its objects cannot be looked at: " + fleet.Sentence(err)})
 				// What has moved is still to be looked at, but no sooner than what does not run: a
 				// look that is refused would be refused again.
-				if again := svc.health.again(); again.After(svc.calmed) {
+				if again := svc.health.Again(); again.After(svc.calmed) {
 					svc.calmed = again
 				}
 			}
@@ -91,14 +97,14 @@ func (e errand) inquiry() inquiry {
 		reload:  policy.Reload && e.set.stills() == "" && (svc.fresh || svc.unread || svc.sourced),
 		witness: policy.Sync == engine.OneTime && !e.releases[e.key].Whole,
 	}
-	ask.options = translateDrift(policy, e.set.owner)
+	ask.options, ask.rules = translateDrift(policy, e.set.owner), verdict.Rules(e.set.want.Health)
 	if !svc.unread {
 		ask.options.Only = drifted
 	}
 	// Of what was seen to run and nothing was heard of, nothing needs to be asked. Who has looked
 	// in vain for a while does not rely on what is heard any more.
-	if h := svc.health; h != nil && (h.ready || len(h.ill) > 0 && h.looks < patient) && !svc.stale && !svc.unread {
-		ask.only = slices.Clone(h.ill)
+	if h := svc.health; h != nil && (h.Ready || len(h.Unhealthy) > 0 && h.Looks < patient) && !svc.stale && !svc.unread {
+		ask.only = slices.Clone(h.Ill)
 		for o := range svc.moved {
 			ask.only = append(ask.only, o.String())
 		}
@@ -128,7 +134,12 @@ func (ask inquiry) make(ctx context.Context) (found findings, err error) {
 	if found.seen, err = ask.cluster.Look(ctx, ns, name, ask.only...); err != nil {
 		return found, err
 	}
-	if ask.witness && len(found.seen.Problems) == 0 {
+	if len(ask.rules) > 0 {
+		if found.judged, err = ask.cluster.Judge(ctx, ask.key, ask.rules); err != nil {
+			return found, err
+		}
+	}
+	if ask.witness && len(found.seen.Problems)+len(found.judged) == 0 {
 		err = ask.cluster.Witness(ctx, ask.key, ask.was.Revision)
 		found.now.Whole = err == nil
 	}
@@ -217,7 +228,7 @@ func (e errand) found(ask inquiry, f findings) {
 	if ask.reload {
 		svc.sources = f.sources
 	}
-	e.saw(f.seen)
+	e.saw(f.seen, f.judged)
 }
 
 // glimpse takes how an object was seen after it was found out whether it has drifted, if at all:
@@ -232,21 +243,23 @@ func (svc *service) glimpse(o helm.Seen) {
 	}
 }
 
-// saw records how the objects of a release stand.
-func (e errand) saw(seen helm.Sight) {
+// saw records how the objects of a release stand, and the problems that rules have with them and
+// with those that belong to them.
+func (e errand) saw(seen helm.Sight, judged []helm.Problem) {
 	e.learn(seen.Kinds)
-	now := health{ready: len(seen.Problems) == 0, message: helm.Words(seen.Problems)}
+	all := helm.Both(seen.Problems, judged)
+	now := pace.Health{Ready: len(all) == 0, Message: helm.Words(all), Unhealthy: verdict.Unhealthy(all)}
 	for _, p := range seen.Problems {
-		now.ill = append(now.ill, p.Object)
+		now.Ill = append(now.Ill, p.Object)
 	}
 	e.svc.judge(e.clock(), now)
 }
 
 // judge records how the objects stand.
-func (svc *service) judge(at time.Time, now health) {
-	now.at, now.looks = at, 1
-	if !now.ready && svc.health != nil {
-		now.looks += svc.health.looks
+func (svc *service) judge(at time.Time, now pace.Health) {
+	now.At, now.Looks = at, 1
+	if !now.Ready && svc.health != nil {
+		now.Looks += svc.health.Looks
 	}
 	svc.health = &now
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
 
 	"portico.dev/portico/fleet"
@@ -90,7 +91,7 @@ func (e errand) operate(ctx context.Context, do operation) {
 	count := &e.worker.reading
 	if changes {
 		count = &e.worker.working
-		svc.accompanied = health{at: e.clock()}
+		svc.accompanied = pace.Health{At: e.clock()}
 		e.touched[e.key] = true
 	}
 	*count++
@@ -150,11 +151,13 @@ func (e errand) load() operation {
 
 func (e errand) wanted(ctx context.Context, in wish) (helm.Wanted, error) {
 	if in.Kind != engine.Helm {
-		chart, err := e.manifests(ctx, in)
+		chart, elsewhere, err := e.manifests(ctx, in)
 		if err != nil {
 			return helm.Wanted{}, err
 		}
-		return translate(in, chart, nil, e.set.owner), nil
+		wanted := translate(in, chart, nil, e.set.owner)
+		shares(in, elsewhere, &wanted)
+		return wanted, nil
 	}
 	chart, err := e.engine.sources.Chart(ctx, in.Source)
 	if err != nil {
@@ -170,30 +173,31 @@ func (e errand) wanted(ctx context.Context, in wish) (helm.Wanted, error) {
 	return translate(in, chart, values, e.set.owner), nil
 }
 
-// manifests makes a chart of files.
-func (e errand) manifests(ctx context.Context, in wish) (*helm.Chart, error) {
-	files := in.Source.Files
-	if files == nil {
-		var err error
-		if files, err = e.engine.sources.Files(ctx, in.Source); err != nil {
-			return nil, err
-		}
+// manifests makes a chart of files; elsewhere are objects in them that others have.
+func (e errand) manifests(ctx context.Context, in wish) (_ *helm.Chart, elsewhere []*unstructured.Unstructured, _ error) {
+	files, err := e.files(ctx, in.Source)
+	if err != nil {
+		return nil, nil, err
 	}
-	read := func() ([]byte, error) { return manifest.Plain(files, in.Source.Path) }
+	var manifests []byte
 	if in.Kind == engine.Kustomize {
-		variables, err := variables(in.Values)
-		if err != nil {
-			return nil, err
-		}
-		read = func() ([]byte, error) {
-			return manifest.Kustomize(files, in.Source.Path, manifest.KustomizeOptions{Namespace: in.Key.Namespace, Values: variables})
-		}
+		manifests, err = kustomization(in, files)
+	} else {
+		manifests, elsewhere, err = e.plain(ctx, in, files)
 	}
-	manifests, err := read()
+	if err != nil {
+		return nil, nil, err
+	}
+	chart, err := helm.FromManifests(in.Key.Name, in.Source.Revision, manifests)
+	return chart, elsewhere, err
+}
+
+func kustomization(in wish, files map[string]string) ([]byte, error) {
+	variables, err := variables(in.Values)
 	if err != nil {
 		return nil, err
 	}
-	return helm.FromManifests(in.Key.Name, in.Source.Revision, manifests)
+	return manifest.Kustomize(files, in.Source.Path, manifest.KustomizeOptions{Namespace: in.Key.Namespace, Values: variables})
 }
 
 // variables are the values of a kustomization.
@@ -209,6 +213,7 @@ func variables(values string) (map[string]string, error) {
 func (e errand) apply() operation {
 	svc, cluster, wanted := e.svc, e.cluster, e.svc.helm
 	wanted.Retry = svc.attempts > 0 || svc.release != nil && svc.release.Status == helm.Failed
+	wanted.TakeObjects = e.set.takes(e.key)
 	return func(ctx context.Context) func() {
 		state, seen, knows, err := cluster.ApplySeeing(ctx, wanted)
 		return func() {
@@ -227,9 +232,9 @@ func (e errand) apply() operation {
 				for _, o := range seen.Objects {
 					svc.saw(o)
 				}
-				if policy := e.set.want.Policy; knows && !policy.Reload && policy.Sync != engine.OneTime {
+				if want := e.set.want; knows && !want.Policy.Reload && want.Policy.Sync != engine.OneTime && len(want.Health) == 0 {
 					svc.stale, svc.fresh = false, false
-					e.saw(seen)
+					e.saw(seen, nil)
 				}
 			}
 		}
@@ -295,7 +300,7 @@ func (e errand) accompany(ctx context.Context) time.Time {
 	if o := svc.helm.Options; svc.stands.do != apply || svc.watching || !o.Wait && !o.WaitForJobs && !o.Atomic {
 		return time.Time{}
 	}
-	if due := svc.accompanied.again(); e.clock().Before(due) {
+	if due := svc.accompanied.Again(); e.clock().Before(due) {
 		return due
 	}
 	svc.watching = true
@@ -306,7 +311,7 @@ func (e errand) accompany(ctx context.Context) time.Time {
 		e.mu.Lock()
 		defer e.mu.Unlock()
 		svc.watching, e.set.dirty = false, true
-		svc.accompanied = health{at: e.clock(), looks: svc.accompanied.looks + 1}
+		svc.accompanied = pace.Health{At: e.clock(), Looks: svc.accompanied.Looks + 1}
 		if err == nil && svc.busy {
 			svc.doing = helm.Words(seen.Problems)
 		}

@@ -11,6 +11,7 @@ import (
 
 	"portico.dev/portico/kube/helm"
 	"portico.dev/portico/state/engine"
+	"portico.dev/portico/state/engine/pace"
 )
 
 // Whatever the dependencies, and whenever operations end, fail, or services become ready: nothing
@@ -117,7 +118,7 @@ func (p *play) end(key engine.Key, svc *service) {
 		svc.wanted, svc.attempts = svc.input.Values, 0
 	case look:
 		message := []string{"no pods", "", "", ""}[p.random.IntN(4)]
-		svc.judge(p.now, health{ready: message == "", message: message})
+		svc.judge(p.now, pace.Health{Ready: message == "", Message: message})
 	case apply:
 		p.deeds++
 		for _, need := range svc.input.DependsOn {
@@ -152,7 +153,7 @@ func (p *play) end(key engine.Key, svc *service) {
 func (p *play) runs(key engine.Key) bool {
 	r, there := p.w.releases[key]
 	svc := p.s.services[key]
-	return there && r.Status == helm.Deployed && r.Digest == p.version && svc.health != nil && svc.health.ready
+	return there && r.Status == helm.Deployed && r.Digest == p.version && svc.health != nil && svc.health.Ready
 }
 
 func (p *play) finished(what string) {

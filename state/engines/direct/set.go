@@ -5,11 +5,11 @@ import (
 	"maps"
 	"reflect"
 	"slices"
-	"strings"
 	"time"
 
 	"portico.dev/portico/kube/helm"
 	"portico.dev/portico/state/engine"
+	"portico.dev/portico/state/engine/pace"
 )
 
 // wants returns the service as the set wants it.
@@ -21,18 +21,18 @@ func (s *set) wants(key engine.Key) (engine.Service, bool) {
 	return s.want.Services[i], true
 }
 
-func (s *set) wish(svc engine.Service) wish { return wish{svc, s.want.Policy.Patches} }
+func (s *set) wish(svc engine.Service) wish { return wish{svc, s.want.Policy.Patches, s.before(svc)} }
 
 // decide is the step for one service, which the set may want or not, if no other set is there.
 func (s *set) decide(key engine.Key) step {
 	svc := s.services[key]
 	wanted, ok := s.wants(key)
 	switch {
-	case ok:
+	case ok && !wanted.Uninstall:
 		return decide(wanted, svc.facts, s.done)
 	case svc.release != nil:
-		if needy := s.needy(key); len(needy) > 0 {
-			return step{do: rest, state: engine.Deleting, message: fmt.Sprintf("waits until what depends on it is removed: %s", strings.Join(needy, ", "))}
+		if awaits := s.awaits(key); len(awaits) > 0 {
+			return step{do: rest, state: engine.Deleting, message: pace.Awaits(awaits)}
 		}
 	}
 	return decideGone(svc.facts)
@@ -42,22 +42,32 @@ func (s *set) decide(key engine.Key) step {
 func (s *set) done(key engine.Key) bool {
 	wanted, ok := s.wants(key)
 	svc := s.services[key]
-	if !ok || svc == nil || svc.health == nil || !svc.health.ready || wanted.Uninstall {
+	if !ok || svc == nil || svc.health == nil || !svc.health.Ready || wanted.Uninstall {
 		return false
 	}
 	return once(svc.facts) || asWanted(svc.facts) && !(svc.outdated && differs(svc.input, s.wish(wanted)))
 }
 
-// needy are the services on the target that depend on this one, by their names.
-func (s *set) needy(key engine.Key) []string {
-	var out []string
+// stays says whether the set wants a service on the target.
+func (s *set) stays(key engine.Key) bool {
+	wanted, ok := s.wants(key)
+	return ok && !wanted.Uninstall
+}
+
+// awaits are the services whose removal that of this one waits for.
+func (s *set) awaits(key engine.Key) []engine.Key {
+	var there []pace.Leaver
 	for other, svc := range s.services {
-		if (svc.release != nil || svc.busy) && other != key && slices.Contains(svc.input.DependsOn, key) {
-			out = append(out, other.String())
+		if svc.release == nil && !svc.busy {
+			continue
 		}
+		needs, told := s.needs[other]
+		if !told {
+			needs = svc.input.DependsOn
+		}
+		there = append(there, pace.Leaver{Key: other, Needs: needs, Stays: s.stays(other)})
 	}
-	slices.Sort(out)
-	return out
+	return pace.Awaited(key, there, s.unawaited)
 }
 
 // differs says whether two wishes may lead to different releases. The words by which the user
@@ -65,7 +75,7 @@ func (s *set) needy(key engine.Key) []string {
 func differs(a, b wish) bool {
 	return a.Kind != b.Kind || a.Source.Digest != b.Source.Digest || a.Source.Path != b.Source.Path || a.Values != b.Values ||
 		a.Uninstall != b.Uninstall || a.NotYet != b.NotYet || a.Problem != b.Problem || !reflect.DeepEqual(a.Options, b.Options) ||
-		!reflect.DeepEqual(a.patches, b.patches)
+		!reflect.DeepEqual(a.patches, b.patches) || a.SkipNamespaces != b.SkipNamespaces || otherSources(a.before, b.before)
 }
 
 // renew forgets what was known about the wanted release if something else is wanted now.
@@ -121,13 +131,13 @@ func (w *worker) fold(s *set) engine.Report {
 		}
 		switch {
 		case ok:
-			report.Services = append(report.Services, svc.report(wanted))
-		case there:
+			report.Services = append(report.Services, s.tell(svc, wanted))
+		case there, !w.listed && !s.removing && has(s.needs, key):
 			leaving := svc.input.Service
 			if leaving.Key = key; leaving.Kind == "" {
 				leaving.Kind = engine.Helm
 			}
-			report.Services = append(report.Services, svc.report(leaving))
+			report.Services = append(report.Services, s.tell(svc, leaving))
 		case w.listed:
 			w.unwant(s, key)
 		}
@@ -135,13 +145,25 @@ func (w *worker) fold(s *set) engine.Report {
 	return report
 }
 
-func (svc *service) report(wanted engine.Service) engine.ServiceReport {
+func has(needs map[engine.Key][]engine.Key, key engine.Key) bool {
+	_, told := needs[key]
+	return told
+}
+
+// tell is what the set's report says of a service.
+func (s *set) tell(svc *service, wanted engine.Service) engine.ServiceReport {
 	r := engine.ServiceReport{
 		Key: wanted.Key, Kind: wanted.Kind, Template: wanted.Template, Version: svc.version,
 		State: svc.stands.state, Message: svc.stands.message, Since: svc.since,
 	}
 	if svc.release != nil {
 		r.Digest, r.Drift = svc.release.Digest, svc.drift
+	}
+	if h := svc.health; h != nil && stands(svc.facts) {
+		r.Unhealthy = h.Unhealthy
+	}
+	if svc.stands.state == engine.Deleting && svc.stands.do == rest && !svc.busy {
+		r.Awaits = s.awaits(wanted.Key)
 	}
 	if svc.busy && svc.doing != "" {
 		r.Message = fmt.Sprintf("%s: %s", r.Message, svc.doing)

@@ -12,7 +12,9 @@ import (
 
 	"portico.dev/portico/kube/helm"
 	"portico.dev/portico/kube/remote"
+	"portico.dev/portico/state/engine"
 	"portico.dev/portico/state/engine/pace"
+	"portico.dev/portico/state/engine/verdict"
 )
 
 // watched are the kinds that are watched in any case, so that a target which has died is noticed;
@@ -54,13 +56,23 @@ func (w *worker) learn(kinds []schema.GroupVersionKind) {
 func (w *worker) stir(m remote.Moved) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.answered()
+	w.hear(m.Release, m)
+}
+
+// answered says that the target answers.
+func (w *worker) answered() {
 	if !w.again.IsZero() {
 		w.again = time.Time{}
 		pace.Wake(w.wake)
 	}
-	has, ok := w.releases[m.Release]
-	for s := range w.wanting[m.Release] {
-		svc := s.services[m.Release]
+}
+
+// hear takes what was heard of an object of a release, or one that is judged with it.
+func (w *worker) hear(key engine.Key, m remote.Moved) {
+	has, ok := w.releases[key]
+	for s := range w.wanting[key] {
+		svc := s.services[key]
 		if mine := ok && has.Owner == s.owner.Value; !mine && !svc.changing {
 			continue
 		}
@@ -112,6 +124,47 @@ func (svc *service) drifted() []helm.Object {
 	}
 	slices.SortFunc(found, func(a, b helm.Object) int { return strings.Compare(a.String(), b.String()) })
 	return found
+}
+
+// watchJudged watches what health rules look at, where a set has any, and nowhere else.
+func (w *worker) watchJudged(ctx context.Context) {
+	var rules []engine.HealthRule
+	for _, s := range w.sets {
+		if !s.removing {
+			rules = append(rules, s.want.Health...)
+		}
+	}
+	w.judges.Set(verdict.Kinds(rules))
+	wanted := len(rules) > 0
+	if wanted && w.judgedOf == w.cluster || !wanted && w.judgedOf == nil {
+		return
+	}
+	if w.unwatchJudged != nil {
+		w.unwatchJudged()
+		w.unwatchJudged, w.judgedOf = nil, nil
+	}
+	if wanted {
+		var watching context.Context
+		watching, w.unwatchJudged = context.WithCancel(ctx)
+		w.judgedOf = w.cluster
+		go w.cluster.WatchJudged(watching, w.judges, w.judged, w.vanish)
+	}
+}
+
+// judged says that an object which health rules look at has moved.
+func (w *worker) judged(m remote.Moved) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.answered()
+	if m.Release.Namespace != "" {
+		w.hear(m.Release, m)
+		return
+	}
+	for key := range w.wanting {
+		if verdict.Concerns(m.Release, key) {
+			w.hear(key, m)
+		}
+	}
 }
 
 // watchSources watches ConfigMaps and Secrets where a set asks for its workloads to be reloaded,

@@ -70,6 +70,11 @@ type worker struct {
 	watched Cluster
 	kinds   map[schema.GroupVersionKind]bool
 	looksAt *remote.Kinds
+	// unwatchJudged ends the watch on the objects of the cluster judgedOf that health rules look at;
+	// judges are their kinds.
+	unwatchJudged context.CancelFunc
+	judgedOf      Cluster
+	judges        *remote.Kinds
 	// unwatchSources ends the watch on ConfigMaps and Secrets of the cluster sourcesOf.
 	unwatchSources context.CancelFunc
 	sourcesOf      Cluster
@@ -86,6 +91,10 @@ type set struct {
 	at map[engine.Key]int
 	// removing says that nothing of it should be there, leaves that what is there stays.
 	removing, leaves bool
+	// unawaited are services that what they depend on does not wait for any more.
+	unawaited map[engine.Key]bool
+	// needs are what services that go depend on, as far as it was told.
+	needs map[engine.Key][]engine.Key
 	// dirty says that something has happened to the set, queued that it waits for others to end.
 	// due is when to look at it again.
 	dirty, queued bool
@@ -104,7 +113,7 @@ type service struct {
 	// watching says that somebody looks how an operation goes, accompanied how that was done
 	// so far, and doing what was seen.
 	watching    bool
-	accompanied health
+	accompanied pace.Health
 	doing       string
 	// unsure says that the release has to be read before anything is decided about it; doubted
 	// records a failure once that shows that it is not the target's.
@@ -141,13 +150,15 @@ type service struct {
 type wish struct {
 	engine.Service
 	patches []engine.Patch
+	// before are the sources of what it yields to.
+	before []engine.Source
 }
 
 func newWorker(e *Engine, target engine.Target) *worker {
 	return &worker{
 		engine: e, target: target, wake: make(chan struct{}, 1), sets: map[types.NamespacedName]*set{},
 		owners: map[string]*set{}, wanting: map[engine.Key]map[*set]bool{}, releases: map[engine.Key]helm.Owned{},
-		touched: map[engine.Key]bool{}, kinds: map[schema.GroupVersionKind]bool{}, looksAt: remote.NewKinds(watched()...),
+		touched: map[engine.Key]bool{}, kinds: map[schema.GroupVersionKind]bool{}, looksAt: remote.NewKinds(watched()...), judges: remote.NewKinds(),
 	}
 }
 
@@ -181,8 +192,9 @@ func (w *worker) want(wanted engine.Set) engine.Report {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	s := w.set(wanted.Ref)
-	if s.removing || s.at == nil || !reflect.DeepEqual(s.want, wanted) {
+	if s.removing || s.at == nil || !s.want.Same(wanted) {
 		looksElsewhere := !reflect.DeepEqual(lookOf(s.want.Policy), lookOf(wanted.Policy))
+		judgesElse := !reflect.DeepEqual(s.want.Health, wanted.Health)
 		s.want, s.removing, s.leaves = wanted, false, wanted.Policy.LeaveOnRemove
 		s.want.Services = slices.Clone(wanted.Services)
 		s.at = map[engine.Key]int{}
@@ -193,10 +205,27 @@ func (w *worker) want(wanted engine.Set) engine.Report {
 		for _, svc := range s.services {
 			svc.outdated = true
 			svc.unread = svc.unread || looksElsewhere
+			if judgesElse {
+				svc.stale, svc.calmed = true, time.Time{}
+			}
 		}
+		w.part(s, wanted.Leaving)
 		w.replan(s)
 	}
+	w.part(s, wanted.Leaving)
 	return s.report
+}
+
+// part records what is known of services that go. Nothing that is under way is broken off for it.
+func (w *worker) part(s *set, known engine.Leaving) {
+	s.needs = known.DependsOn
+	for key := range s.needs {
+		w.service(s, key)
+	}
+	if !maps.Equal(s.unawaited, known.Unawaited) {
+		s.unawaited, s.dirty = maps.Clone(known.Unawaited), true
+		pace.Wake(w.wake)
+	}
 }
 
 // lookOf is what of a policy says how to look at releases that are as wanted.
@@ -211,14 +240,13 @@ func (w *worker) drop(what engine.Removal) engine.Report {
 	s := w.set(what.Ref)
 	if !s.removing {
 		s.removing, s.leaves = true, s.leaves || what.Leave
-		for key, needs := range what.DependsOn {
-			w.service(s, key).input.DependsOn = needs
-		}
 		for key, options := range what.Options {
 			w.service(s, key).input.Options = options
 		}
+		w.part(s, engine.Leaving{DependsOn: what.DependsOn, Unawaited: what.Unawaited})
 		w.replan(s)
 	}
+	w.part(s, engine.Leaving{DependsOn: what.DependsOn, Unawaited: what.Unawaited})
 	report := s.report
 	if report.Gone {
 		w.forget(s)
@@ -334,6 +362,9 @@ func (w *worker) disconnect() {
 	if w.unwatchSources != nil {
 		w.unwatchSources()
 	}
+	if w.unwatchJudged != nil {
+		w.unwatchJudged()
+	}
 }
 
 // pass plans once for the sets that something has happened to, and starts what can be started.
@@ -347,6 +378,7 @@ func (w *worker) pass(ctx context.Context) time.Time {
 		due = time.Time{}
 		w.watch(ctx)
 		w.watchSources(ctx)
+		w.watchJudged(ctx)
 		if !w.listed && !w.listing && len(w.sets) > 0 {
 			w.startListing(ctx)
 		}
@@ -422,6 +454,7 @@ func (w *worker) decideAll(s *set) time.Time {
 		}
 		steps[key] = w.contest(s, key, s.decide(key))
 	}
+	s.yieldFirst(steps)
 	s.hold(steps)
 	var due time.Time
 	for key, svc := range s.services {

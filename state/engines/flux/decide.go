@@ -1,8 +1,6 @@
 package flux
 
 import (
-	"slices"
-	"strings"
 	"time"
 
 	"portico.dev/portico/state/engine"
@@ -61,21 +59,13 @@ type facts struct {
 	// may have installed in an earlier life is not called anything.
 	seen bool
 	// health is nil until somebody looked.
-	health *health
+	health *pace.Health
 	// believed says that a failure is the service's own: the target answered since.
 	believed bool
 	// failed is how the last attempt ended; empty if it did not fail, or something else is
 	// wanted since.
 	failed string
 	now    time.Time
-}
-
-type health struct {
-	ready   bool
-	message string
-	// at is when somebody looked, looks how often in a row it was not ready.
-	at    time.Time
-	looks int
 }
 
 // decide is the policy for one service that is wanted. done says whether another service of the
@@ -145,8 +135,8 @@ func decideChange(svc engine.Service, policy policy, saw facts, done func(engine
 	if !saw.checked {
 		return decideLoad(saw)
 	}
-	if waits := undone(svc.DependsOn, done); len(waits) > 0 {
-		return step{do: rest, state: engine.Pending, message: "waits until " + strings.Join(waits, ", ") + " is deployed"}
+	if waits := pace.Undone(svc.DependsOn, done); len(waits) > 0 {
+		return step{do: rest, state: engine.Pending, message: pace.Waits(waits)}
 	}
 	if why := policy.still(verb); why != "" {
 		s := step{do: rest, state: engine.Pending, message: why}
@@ -161,7 +151,7 @@ func decideChange(svc engine.Service, policy policy, saw facts, done func(engine
 // inWhole says that what is there was deployed in whole, or may have been: then it is looked at
 // before anything else is decided.
 func (f facts) inWhole() bool {
-	return f.deployedOnce() || f.release != nil && f.release.stage == done && (f.health == nil || f.health.ready)
+	return f.deployedOnce() || f.release != nil && f.release.stage == done && (f.health == nil || f.health.Ready)
 }
 
 // decideLoad has the chart read before anything is written: Flux would install a chart with
@@ -229,10 +219,10 @@ func accompany(saw facts) step {
 	if saw.health == nil {
 		return s
 	}
-	if !saw.health.ready {
-		s.message += ": " + saw.health.message
+	if !saw.health.Ready {
+		s.message += ": " + saw.health.Message
 	}
-	if again := saw.health.again(); saw.now.Before(again) {
+	if again := saw.health.Again(); saw.now.Before(again) {
 		s.do, s.at = rest, again
 	}
 	return s
@@ -252,36 +242,12 @@ func decideGone(policy policy, saw facts) step {
 	return step{do: remove, state: engine.Deleting}
 }
 
+// decideHealth is for a service that is on the target as it is wanted.
 func decideHealth(saw facts) step {
-	switch {
-	case saw.health == nil && !saw.seen:
-		return step{do: look, state: engine.Unseen}
-	case saw.health == nil:
-		return step{do: look, state: engine.Provisioning, message: "checking what was installed"}
-	case saw.health.ready:
-		return step{do: rest, state: engine.Deployed}
-	}
-	s := step{do: rest, state: engine.Provisioning, message: saw.health.message}
-	if s.at = saw.health.again(); !saw.now.Before(s.at) {
-		s.do, s.at = look, time.Time{}
+	sight := pace.See(saw.health, saw.seen, saw.now)
+	s := step{do: rest, at: sight.At, state: sight.State, message: sight.Message}
+	if sight.Look {
+		s.do = look
 	}
 	return s
-}
-
-// again is when to look at what is not ready, although nothing was heard: not every object
-// whose change matters is watched. One second later at first, then twice as long each time, at
-// most half a minute.
-func (h health) again() time.Time {
-	return h.at.Add(pace.Doubled(time.Second, 30*time.Second, h.looks-1))
-}
-
-func undone(keys []engine.Key, done func(engine.Key) bool) []string {
-	var waits []string
-	for _, k := range keys {
-		if !done(k) {
-			waits = append(waits, k.String())
-		}
-	}
-	slices.Sort(waits)
-	return waits
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"portico.dev/portico/state/engine"
+	"portico.dev/portico/state/engine/pace"
 )
 
 func TestDecide(t *testing.T) {
@@ -17,7 +18,7 @@ func TestDecide(t *testing.T) {
 	needy := engine.Service{DependsOn: []engine.Key{db}}
 	has := func(wish string, s stage) *release { return &release{wish: wish, stage: s, digest: "d", message: "no"} }
 	with := func(r *release, change func(*release)) *release { change(r); return r }
-	runs := &health{ready: true}
+	runs := &pace.Health{Ready: true}
 	paused, dry := policy{paused: true}, policy{Policy: engine.Policy{Sync: engine.DryRun}}
 	once := policy{Policy: engine.Policy{Sync: engine.OneTime}}
 	tests := []struct {
@@ -43,7 +44,7 @@ func TestDecide(t *testing.T) {
 		{"Retries", "It has come.", engine.Service{}, policy{}, facts{wish: "x", seen: true, believed: true, now: now, release: with(has("x", broken), func(r *release) { r.retries, r.since, r.failures = true, now.Add(-time.Minute), 2 })}, step{do: retry, state: engine.Failed, message: "no"}},
 		{"GivenUp", "What Flux has given up stays as it is.", engine.Service{}, policy{}, facts{wish: "x", seen: true, believed: true, now: now, release: has("x", broken)}, step{do: rest, state: engine.Failed, message: "no"}},
 		{"TriedAgain", "It goes on being called Failed until it has worked.", engine.Service{}, policy{}, facts{wish: "x", seen: true, failed: "no", release: has("x", working)}, step{do: look, state: engine.Failed, message: "no"}},
-		{"Accompanied", "The reason why it takes so long is told.", engine.Service{}, policy{}, facts{wish: "x", seen: true, now: now, health: &health{message: "no pods", at: now, looks: 1}, release: has("x", working)}, step{do: rest, at: now.Add(time.Second), state: engine.Provisioning, message: "being upgraded: no pods"}},
+		{"Accompanied", "The reason why it takes so long is told.", engine.Service{}, policy{}, facts{wish: "x", seen: true, now: now, health: &pace.Health{Message: "no pods", At: now, Looks: 1}, release: has("x", working)}, step{do: rest, at: now.Add(time.Second), state: engine.Provisioning, message: "being upgraded: no pods"}},
 		{"Paused", "The target is left as it is.", engine.Service{}, paused, facts{wish: "x", checked: true}, step{do: rest, state: engine.Pending, message: "the set is paused; it would be installed"}},
 		{"PausedRunning", "Flux is told to leave it as it is.", engine.Service{}, paused, facts{wish: "x", release: has("x", done), health: runs}, step{do: mark, state: engine.Deployed}},
 		{"PausedChanged", "So it is where something else is wanted.", engine.Service{}, paused, facts{wish: "y", checked: true, release: has("x", done)}, step{do: mark, state: engine.Pending, message: "the set is paused; it would be upgraded"}},
@@ -52,7 +53,7 @@ func TestDecide(t *testing.T) {
 		{"Stopped", "Another service holds back the set.", engine.Service{}, policy{stopped: "stop"}, facts{wish: "x", checked: true}, step{do: rest, state: engine.Pending, message: "stop"}},
 		{"Once", "It was deployed in whole: that is written down.", engine.Service{}, once, facts{wish: "x", release: has("x", done), health: runs}, step{do: mark, state: engine.Deployed}},
 		{"OnceUnmarked", "So it is where that could not be written down in time.", engine.Service{}, once, facts{wish: "y", release: has("x", done), health: runs}, step{do: mark, state: engine.Deployed}},
-		{"OnceSick", "What does not run was not deployed in whole: a change may help.", engine.Service{}, once, facts{wish: "y", checked: true, release: has("x", done), health: &health{message: "no pods"}}, step{do: write, state: engine.Provisioning, message: "being upgraded"}},
+		{"OnceSick", "What does not run was not deployed in whole: a change may help.", engine.Service{}, once, facts{wish: "y", checked: true, release: has("x", done), health: &pace.Health{Message: "no pods"}}, step{do: write, state: engine.Provisioning, message: "being upgraded"}},
 		{"OnceAndForAll", "No change reaches it any more.", engine.Service{}, once, facts{wish: "y", health: runs, release: with(has("x", done), func(r *release) { r.settled, r.frozen = "x", true })}, step{do: rest, state: engine.Deployed}},
 		{"Problem", "What is known to be wrong is not tried.", engine.Service{Problem: "bad"}, policy{}, facts{wish: "x", checked: true}, step{do: rest, state: engine.Failed, message: "bad"}},
 		{"NotYet", "What is on its way is not a failure.", engine.Service{NotYet: "soon"}, policy{}, facts{wish: "x", checked: true}, step{do: rest, state: engine.Pending, message: "soon"}},

@@ -29,6 +29,8 @@ type Cluster interface {
 	// Health says which objects of a release do not run; none means that all do, or that there
 	// is no such release.
 	Health(ctx context.Context, namespace, name string) ([]helm.Problem, error)
+	// Judge says of which objects that belong to a release the rules do not hold.
+	Judge(ctx context.Context, release engine.Key, rules []helm.HealthRule) ([]helm.Problem, error)
 	// Kinds are those of the objects of a release.
 	Kinds(ctx context.Context, namespace, name string) ([]schema.GroupVersionKind, error)
 	// Observe says how a release stands; Remove takes it away, with all that it has made.
@@ -40,6 +42,8 @@ type Cluster interface {
 	// has changed, or may have, and lost whenever the cluster does not answer, until ctx ends.
 	// It outlives broken connections.
 	WatchObjects(ctx context.Context, kinds *remote.Kinds, changed func(remote.Moved), lost func(error))
+	// WatchJudged does the same for each object of the kinds that Judge may look at.
+	WatchJudged(ctx context.Context, kinds *remote.Kinds, changed func(remote.Moved), lost func(error))
 }
 
 // Access is how a target is reached.

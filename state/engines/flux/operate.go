@@ -25,6 +25,7 @@ import (
 	"portico.dev/portico/kube/helm"
 	"portico.dev/portico/state/engine"
 	"portico.dev/portico/state/engine/pace"
+	"portico.dev/portico/state/engine/verdict"
 )
 
 const (
@@ -456,7 +457,7 @@ func (e errand) look(ctx context.Context) {
 	if svc.release != nil {
 		known = svc.release.digest
 	}
-	ask := question{cluster: cluster, key: e.key, kinds: known != svc.kinds}
+	ask := question{cluster: cluster, key: e.key, kinds: known != svc.kinds, rules: verdict.Rules(e.set.want.Health)}
 	described := ""
 	if one := svc.release; one != nil && len(one.drift) > 0 {
 		ask.drift, described = translateDrift(e.set.want.Policy), strings.Join(one.drift, "\n")
@@ -478,6 +479,7 @@ func (e errand) look(ctx context.Context) {
 			svc.judge(e.clock(), "its objects cannot be looked at: "+fleet.Sentence(err))
 		default:
 			svc.judge(e.clock(), helm.Words(found.problems))
+			svc.health.Unhealthy = verdict.Unhealthy(found.problems)
 			if ask.kinds {
 				svc.kinds, svc.has = known, found.kinds
 				e.learn()
@@ -497,6 +499,7 @@ type question struct {
 	key     engine.Key
 	kinds   bool
 	drift   *helm.DriftOptions
+	rules   []helm.HealthRule
 }
 
 // answer is what the target says.
@@ -511,6 +514,13 @@ func (q question) put(ctx context.Context) (a answer, err error) {
 	defer cancel()
 	if a.problems, err = q.cluster.Health(ctx, q.key.Namespace, q.key.Name); err != nil {
 		return a, err
+	}
+	if len(q.rules) > 0 {
+		judged, err := q.cluster.Judge(ctx, q.key, q.rules)
+		if err != nil {
+			return a, err
+		}
+		a.problems = helm.Both(a.problems, judged)
 	}
 	if q.kinds {
 		if a.kinds, err = q.cluster.Kinds(ctx, q.key.Namespace, q.key.Name); err != nil {
@@ -573,9 +583,9 @@ func (s *site) probe(ctx context.Context) time.Time {
 func (svc *service) judge(now time.Time, problem string) {
 	looks := 0
 	if problem != "" && svc.health != nil || svc.health != nil && svc.release != nil && svc.release.stage == working {
-		looks = svc.health.looks
+		looks = svc.health.Looks
 	}
-	svc.health = &health{ready: problem == "", message: problem, at: now, looks: looks + 1}
+	svc.health = &pace.Health{Ready: problem == "", Message: problem, At: now, Looks: looks + 1}
 }
 
 // ask has Flux look at a service's release as it was seen. Where that has changed since, a request

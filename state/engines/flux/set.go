@@ -23,11 +23,13 @@ type set struct {
 	removing bool
 	// staying says that a set which is being removed keeps its services on the target.
 	staying bool
-	// needs and options are those of services that are to be removed, as far as they were told.
-	needs    map[engine.Key][]engine.Key
-	options  map[engine.Key]engine.Options
-	services map[engine.Key]*service
-	report   engine.Report
+	// needs and options are those of services that are to be removed, as far as they were told;
+	// unawaited those of them that what they depend on does not wait for any more.
+	needs     map[engine.Key][]engine.Key
+	unawaited map[engine.Key]bool
+	options   map[engine.Key]engine.Options
+	services  map[engine.Key]*service
+	report    engine.Report
 }
 
 // service is what is known of one service of a set.
@@ -138,6 +140,13 @@ func (s *set) stopped(key engine.Key) string {
 	return ""
 }
 
+// judgeElse has all services looked at, since other health rules count from now on.
+func (s *set) judgeElse() {
+	for _, svc := range s.services {
+		svc.stale = true
+	}
+}
+
 // decide is the step for one service, which the set may want or not.
 func (s *set) decide(key engine.Key) step {
 	svc := s.services[key]
@@ -151,8 +160,8 @@ func (s *set) decide(key engine.Key) step {
 		return step{do: rest, state: engine.Deleted}
 	case !ok && svc.holder != "":
 		return step{do: rest, state: engine.Deleting, message: "ServiceSet " + svc.holder + " takes it over"}
-	case (!ok || wanted.Uninstall) && !s.mayRemove(key):
-		return step{do: rest, state: engine.Deleting, message: "waits until what depends on it is removed"}
+	case (!ok || wanted.Uninstall) && len(s.awaits(key)) > 0:
+		return step{do: rest, state: engine.Deleting, message: pace.Awaits(s.awaits(key))}
 	case !ok:
 		return decideGone(p, svc.facts)
 	}
@@ -182,24 +191,20 @@ func (f facts) asWanted() bool {
 	return f.release != nil && f.wish != "" && f.release.wish == f.wish && f.release.stage == done
 }
 
-// mayRemove says whether everything that depends on the service is off the target.
-func (s *set) mayRemove(key engine.Key) bool {
+// awaits are the services whose removal that of this one waits for.
+func (s *set) awaits(key engine.Key) []engine.Key {
+	var there []pace.Leaver
 	for other, svc := range s.services {
-		if other == key || !s.owns(svc) {
+		if !s.owns(svc) {
 			continue
 		}
 		needs, told := s.needs[other]
-		if wanted, ok := s.wants(other); ok {
-			needs, told = wanted.DependsOn, true
-		}
 		if !told {
 			needs = svc.release.needs
 		}
-		if slices.Contains(needs, key) {
-			return false
-		}
+		there = append(there, pace.Leaver{Key: other, Needs: needs, Stays: s.keeps(other)})
 	}
-	return true
+	return pace.Awaited(key, there, s.unawaited)
 }
 
 // differs says whether two wishes may lead to different releases. The words by which the user
@@ -284,11 +289,11 @@ func (s *set) fold(unreachable *engine.Unreachable, synced bool) engine.Report {
 		report.Gone = report.Gone && !there
 		switch {
 		case ok:
-			report.Services = append(report.Services, svc.report(wanted, s.owns(svc)))
-		case there:
+			report.Services = append(report.Services, s.tell(svc, wanted))
+		case there, !synced && !s.removing && has(s.needs, key):
 			leaving := svc.input
 			leaving.Key = key
-			report.Services = append(report.Services, svc.report(leaving, s.owns(svc)))
+			report.Services = append(report.Services, s.tell(svc, leaving))
 		case synced && !svc.busy && !svc.looking:
 			delete(s.services, key)
 		}
@@ -296,13 +301,25 @@ func (s *set) fold(unreachable *engine.Unreachable, synced bool) engine.Report {
 	return report
 }
 
-func (svc *service) report(wanted engine.Service, own bool) engine.ServiceReport {
+func has(needs map[engine.Key][]engine.Key, key engine.Key) bool {
+	_, ok := needs[key]
+	return ok
+}
+
+// tell is what the set's report says of a service.
+func (s *set) tell(svc *service, wanted engine.Service) engine.ServiceReport {
 	r := engine.ServiceReport{
 		Key: wanted.Key, Kind: engine.Helm, Template: wanted.Template,
 		State: svc.stands.state, Message: strings.TrimSpace(svc.stands.message), Since: svc.since,
 	}
-	if own {
+	if r.State == engine.Deleting && svc.stands.do == rest && !svc.busy && s.owns(svc) && !svc.release.leaving {
+		r.Awaits = s.awaits(wanted.Key)
+	}
+	if s.owns(svc) {
 		r.Version, r.Digest, r.Drift = svc.version, svc.release.digest, svc.drift()
+	}
+	if svc.health != nil && s.owns(svc) && svc.asWanted() {
+		r.Unhealthy = svc.health.Unhealthy
 	}
 	return r
 }

@@ -20,6 +20,7 @@ import (
 	"portico.dev/portico/kube/remote"
 	"portico.dev/portico/state/engine"
 	"portico.dev/portico/state/engine/pace"
+	"portico.dev/portico/state/engine/verdict"
 )
 
 const (
@@ -45,8 +46,13 @@ type site struct {
 	watched Cluster
 	looksAt *remote.Kinds
 	kinds   map[schema.GroupVersionKind]bool
-	running int
-	sets    map[types.NamespacedName]*set
+	// unwatchJudged ends the watch on the objects of the cluster judgedOf that health rules look at;
+	// judges are their kinds.
+	unwatchJudged context.CancelFunc
+	judgedOf      Cluster
+	judges        *remote.Kinds
+	running       int
+	sets          map[types.NamespacedName]*set
 	// told counts the sets that were told of.
 	told int
 	// written are HelmReleases that are newer than the cache.
@@ -72,7 +78,8 @@ func newSite(e *Engine, target engine.Target) *site {
 	}
 	return &site{
 		engine: e, target: target, id: targetID(target), wake: make(chan struct{}, 1), looksAt: remote.NewKinds(workloads()...), kinds: kinds,
-		sets: map[types.NamespacedName]*set{}, written: map[string]*release{}, pruned: map[types.UID]bool{}, pruning: map[string]bool{},
+		judges: remote.NewKinds(),
+		sets:   map[types.NamespacedName]*set{}, written: map[string]*release{}, pruned: map[types.UID]bool{}, pruning: map[string]bool{},
 	}
 }
 
@@ -92,12 +99,31 @@ func (s *site) want(wanted engine.Set) engine.Report {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	one := s.set(wanted.Ref)
-	if one.removing || !reflect.DeepEqual(one.want, wanted) {
-		one.want, one.removing, one.needs = wanted, false, nil
+	renewed := one.removing || !one.want.Same(wanted)
+	if renewed {
+		if !reflect.DeepEqual(one.want.Health, wanted.Health) {
+			one.judgeElse()
+		}
+		one.want, one.removing = wanted, false
 		one.want.Services = slices.Clone(wanted.Services) // the caller's may change
+	}
+	s.part(one, wanted.Leaving)
+	if renewed {
 		s.replan(one)
 	}
 	return one.report
+}
+
+// part records what is known of services that go.
+func (s *site) part(one *set, known engine.Leaving) {
+	one.needs = known.DependsOn
+	for key := range known.DependsOn {
+		one.service(key)
+	}
+	if !maps.Equal(one.unawaited, known.Unawaited) {
+		one.unawaited = maps.Clone(known.Unawaited)
+		pace.Wake(s.wake)
+	}
 }
 
 // drop records that nothing of the set should be on the target.
@@ -105,8 +131,12 @@ func (s *site) drop(what engine.Removal) engine.Report {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	one := s.set(what.Ref)
-	if !one.removing {
-		one.removing, one.staying, one.needs, one.options = true, what.Leave, what.DependsOn, what.Options
+	begun := !one.removing
+	if begun {
+		one.removing, one.staying, one.options = true, what.Leave, what.Options
+	}
+	s.part(one, engine.Leaving{DependsOn: what.DependsOn, Unawaited: what.Unawaited})
+	if begun {
 		s.replan(one)
 	}
 	report := one.report
@@ -189,6 +219,9 @@ func (s *site) disconnect() {
 	if s.unwatch != nil {
 		s.unwatch()
 	}
+	if s.unwatchJudged != nil {
+		s.unwatchJudged()
+	}
 }
 
 // pass decides once over all sets and starts what can be started. It returns when to look again
@@ -197,6 +230,7 @@ func (s *site) pass(ctx context.Context) time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.watch(ctx)
+	s.watchJudged(ctx)
 	due := s.settleDown(s.clock())
 	if !s.observe() {
 		return due
@@ -226,6 +260,46 @@ func (s *site) watch(ctx context.Context) {
 	watching, cancel := context.WithCancel(ctx)
 	s.unwatch, s.watched = cancel, s.access.Cluster
 	go s.watched.WatchObjects(watching, s.looksAt, s.stir, s.vanish)
+}
+
+// watchJudged watches what health rules look at, where a set has any, and nowhere else.
+func (s *site) watchJudged(ctx context.Context) {
+	var rules []engine.HealthRule
+	for _, one := range s.sets {
+		if !one.removing {
+			rules = append(rules, one.want.Health...)
+		}
+	}
+	s.judges.Set(verdict.Kinds(rules))
+	wanted := len(rules) > 0
+	if wanted && s.judgedOf == s.access.Cluster || !wanted && s.judgedOf == nil {
+		return
+	}
+	if s.unwatchJudged != nil {
+		s.unwatchJudged()
+		s.unwatchJudged, s.judgedOf = nil, nil
+	}
+	if wanted {
+		var watching context.Context
+		watching, s.unwatchJudged = context.WithCancel(ctx)
+		s.judgedOf = s.access.Cluster
+		go s.judgedOf.WatchJudged(watching, s.judges, s.judged, s.vanish)
+	}
+}
+
+// judged says that an object which health rules look at has moved, and so that the target answers.
+func (s *site) judged(m remote.Moved) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.found()
+	for _, one := range s.sets {
+		for key, svc := range one.services {
+			if verdict.Concerns(m.Release, key) && one.owns(svc) {
+				svc.moved = true
+				pace.Wake(s.wake)
+			}
+		}
+	}
 }
 
 // workloads are watched in any case; all other kinds as long as a release has an object of them.

@@ -20,10 +20,11 @@ func TestEngine(t *testing.T) {
 			l.world.AddChart(l.Chart(version).Digest, memory.Chart{Version: version, Keys: []string{"text", "run"}})
 		}
 		odd := memory.Chart{Version: "1.0.0", Keys: []string{"text", "run"}}
-		strict, hook, late := odd, odd, odd
-		strict.Lower, hook.Hook, late.Kind = true, true, "Late"
+		strict, hook, removal, late := odd, odd, odd, odd
+		strict.Lower, hook.Hook, removal.RemovalHook, late.Kind = true, true, true, "Late"
 		l.world.AddChart(l.Odd(nil, enginetest.StrictSchema).Digest, strict)
 		l.world.AddChart(l.Odd(nil, enginetest.FailingHook).Digest, hook)
+		l.world.AddChart(l.Odd(nil, enginetest.RemovalHook).Digest, removal)
 		l.world.AddChart(l.Odd(nil, enginetest.LateKind).Digest, late)
 		return l
 	})
@@ -105,6 +106,10 @@ func (t *target) Finish(testing.TB) { t.Cluster.Finish(t.Namespace()) }
 func (t *target) Text(_ testing.TB, key engine.Key) (string, bool) { return t.Cluster.Text(key) }
 
 func (t *target) Edit(_ testing.TB, key engine.Key, text string) { t.Cluster.Edit(key, text) }
+
+func (t *target) Put(_ testing.TB, key engine.Key, labels map[string]string, text string) {
+	t.Cluster.Put(key, labels, text)
+}
 
 func (t *target) Delete(_ testing.TB, key engine.Key) { t.Cluster.Delete(key) }
 

@@ -40,7 +40,12 @@ type set struct {
 	told            int
 	removing, leave bool
 	failures        map[engine.Key]failure
-	needs           map[engine.Key][]engine.Key
+	// needs are what services depend on that were ever wanted; unawaited are those that what they
+	// depend on does not wait for any more.
+	needs     map[engine.Key][]engine.Key
+	unawaited map[engine.Key]bool
+	// looked says that it was looked at since it was told of.
+	looked bool
 	// options are those of all services that were ever wanted.
 	options map[engine.Key]engine.Options
 	report  engine.Report
@@ -71,6 +76,10 @@ func (e *Engine) Refuse(set engine.Set) field.ErrorList {
 		errs = append(errs, field.Invalid(field.NewPath("spec", "provider", "config"), "", "the engine memory cannot select objects: "+err.Error()))
 	}
 	for i, svc := range set.Services {
+		if svc.SkipNamespaces {
+			path := field.NewPath("spec", "services").Index(i).Child("skipNamespaceCreation")
+			errs = append(errs, field.Forbidden(path, "the clusters of the engine memory have no namespaces: take the field out"))
+		}
 		if svc.Kind != engine.Helm && svc.Values != "" {
 			path := field.NewPath("spec", "services").Index(i).Child("values")
 			errs = append(errs, field.Forbidden(path, "the engine memory gives values to Helm charts only: take them out"))
@@ -88,8 +97,12 @@ func (e *Engine) Apply(_ context.Context, wanted engine.Set) (engine.Report, err
 	defer e.mu.Unlock()
 	s := e.set(wanted.Ref)
 	if s.removing || !reflect.DeepEqual(s.want, wanted) {
-		s.report = begun(s, wanted)
-		s.want, s.removing, s.needs = wanted, false, needsOf(wanted.Services)
+		if s.removing || !s.want.Same(wanted) {
+			s.report = begun(s, wanted)
+		}
+		s.want, s.removing, s.unawaited = wanted, false, wanted.Leaving.Unawaited
+		maps.Copy(s.needs, wanted.Leaving.DependsOn)
+		maps.Copy(s.needs, needsOf(wanted.Services))
 		for _, svc := range wanted.Services {
 			s.options[svc.Key] = svc.Options
 		}
@@ -102,7 +115,7 @@ func (e *Engine) set(ref engine.Ref) *set {
 	s := e.sets[ref]
 	if s == nil {
 		e.told++
-		s = &set{want: engine.Set{Ref: ref}, told: e.told, options: map[engine.Key]engine.Options{}, failures: map[engine.Key]failure{}}
+		s = &set{want: engine.Set{Ref: ref}, told: e.told, needs: map[engine.Key][]engine.Key{}, options: map[engine.Key]engine.Options{}, failures: map[engine.Key]failure{}}
 		e.sets[ref] = s
 	}
 	return s
@@ -127,6 +140,11 @@ func begun(s *set, to engine.Set) engine.Report {
 		known[r.Key] = r
 	}
 	now := engine.Report{Unreachable: was.Unreachable}
+	for key := range to.Leaving.DependsOn {
+		if _, ok := to.Wants(key); !ok && !s.looked {
+			now.Services = append(now.Services, engine.ServiceReport{Key: key, Kind: engine.Helm, State: engine.Unseen})
+		}
+	}
 	for _, svc := range services {
 		r, ok := known[svc.Key]
 		if !ok {
@@ -165,10 +183,12 @@ func (e *Engine) Remove(_ context.Context, what engine.Removal) (engine.Report, 
 	s := e.set(what.Ref)
 	if !s.removing {
 		s.removing, s.report.Gone, s.leave = true, false, what.Leave || s.want.Policy.LeaveOnRemove
-		if len(what.DependsOn) > 0 {
-			s.needs = what.DependsOn
-		}
+		maps.Copy(s.needs, what.DependsOn)
 		maps.Copy(s.options, what.Options)
+		e.touch(what.Target)
+	}
+	if !maps.Equal(s.unawaited, what.Unawaited) {
+		s.unawaited = what.Unawaited
 		e.touch(what.Target)
 	}
 	if s.report.Gone {
@@ -265,7 +285,7 @@ func (e *Engine) settle(c *Cluster, s *set) {
 	p := &pass{world: e.world, cluster: c, set: s, sets: e.sets, now: e.clock()}
 	report, err := p.make()
 	if err == nil {
-		e.unreachable[c.target] = nil
+		e.unreachable[c.target], s.looked = nil, true
 	} else if e.unreachable[c.target] == nil {
 		e.unreachable[c.target] = &engine.Unreachable{Since: e.clock(), Message: err.Error()}
 	}

@@ -9,7 +9,10 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 
+	"portico.dev/portico/kube/helm"
 	"portico.dev/portico/state/engine"
+	"portico.dev/portico/state/engine/pace"
+	"portico.dev/portico/state/engine/verdict"
 )
 
 // pass makes one set so on one cluster.
@@ -38,12 +41,15 @@ func (p *pass) make() (engine.Report, error) {
 		return engine.Report{}, err
 	}
 	if p.set.removing {
-		return engine.Report{Gone: true}, nil
+		return report(reports), nil
 	}
 	p.done = map[engine.Key]bool{}
 	// Once around for each service is enough for the longest chain of dependencies.
 	for range p.set.want.Services {
 		for _, svc := range p.set.want.Services {
+			if _, told := reports[svc.Key]; told && svc.Uninstall {
+				continue // it is still there
+			}
 			r, err := p.service(svc)
 			if err != nil {
 				return engine.Report{}, err
@@ -52,11 +58,18 @@ func (p *pass) make() (engine.Report, error) {
 			reports[svc.Key] = p.since(r)
 		}
 	}
-	var report engine.Report
-	for _, key := range slices.SortedFunc(maps.Keys(reports), engine.CompareKeys) {
-		report.Services = append(report.Services, reports[key])
+	out := report(reports)
+	out.Gone = false
+	return out, nil
+}
+
+// report has what is said of the services; nothing is Gone.
+func report(of map[engine.Key]engine.ServiceReport) engine.Report {
+	out := engine.Report{Gone: len(of) == 0}
+	for _, key := range slices.SortedFunc(maps.Keys(of), engine.CompareKeys) {
+		out.Services = append(out.Services, of[key])
 	}
-	return report, nil
+	return out
 }
 
 // since keeps the time of a state that has not changed.
@@ -101,7 +114,7 @@ func (p *pass) broken(svc engine.Service) string {
 	if svc.NotYet != "" {
 		return ""
 	}
-	wanted, err := p.world.read(svc, p.set.want.Policy.Patches)
+	wanted, err := p.world.read(p.set.want, svc)
 	if err != nil {
 		return err.Error()
 	}
@@ -175,18 +188,52 @@ func (p *pass) removeUnwanted(reports map[engine.Key]engine.ServiceReport) error
 	for {
 		key, ok := p.removable(unwanted)
 		if !ok {
-			return nil
+			break
 		}
 		delete(unwanted, key)
 		if why := p.still(key, "removed"); why != "" && !p.set.removing {
-			r := p.cluster.releases[key]
-			reports[key] = p.since(engine.ServiceReport{Key: key, Kind: r.kind, State: engine.Pending, Message: why, Version: r.version, Digest: r.digest})
+			reports[key] = p.leaver(key, engine.ServiceReport{State: engine.Pending, Message: why})
+			continue
+		}
+		if why, ends := p.removalHook(key); !ends {
+			reports[key] = p.leaver(key, engine.ServiceReport{State: engine.Deleting, Message: why})
 			continue
 		}
 		if err := p.remove(key); err != nil {
 			return err
 		}
 	}
+	for key := range unwanted {
+		if awaits := p.awaits(key); unwanted[key] {
+			reports[key] = p.leaver(key, engine.ServiceReport{State: engine.Deleting, Message: pace.Awaits(awaits), Awaits: awaits})
+		}
+	}
+	return nil
+}
+
+// leaver completes what is reported of a release that is not wanted any more, and still there.
+func (p *pass) leaver(key engine.Key, said engine.ServiceReport) engine.ServiceReport {
+	r := p.cluster.releases[key]
+	wanted, _ := p.set.want.Wants(key)
+	said.Key, said.Kind, said.Template, said.Version, said.Digest = key, r.kind, wanted.Template, r.version, r.digest
+	return p.since(said)
+}
+
+// removalHook says whether the hook of a release that is removed has ended well, and if not, what
+// it says. One that is handed over or left has none.
+func (p *pass) removalHook(key engine.Key) (says string, ends bool) {
+	r := p.cluster.releases[key]
+	if !r.removalHook || p.first(key) != nil || p.set.removing && p.set.leave {
+		return "", true
+	}
+	if end, told := p.cluster.hooks[key]; told {
+		delete(p.cluster.hooks, key)
+		if !end.failed {
+			return "", true
+		}
+		r.hookSaid = "its hook has failed: " + end.words
+	}
+	return cmp.Or(r.hookSaid, "its hook has not ended yet"), false
 }
 
 func (p *pass) remove(key engine.Key) error {
@@ -198,14 +245,27 @@ func (p *pass) remove(key engine.Key) error {
 		return p.cluster.write("leave "+key.Name, func() { r.set, r.digest = types.NamespacedName{}, "" })
 	}
 	return p.cluster.write("remove "+key.Name, func() {
-		for _, o := range r.objects {
-			delete(p.cluster.objects, nameOf(o))
-		}
+		p.clear(key, r)
 		r.Kept = true
 		if !p.set.options[key].Uninstall.KeepHistory {
 			delete(p.cluster.releases, key)
 		}
 	})
+}
+
+// clear takes the objects of a release away that no other one holds.
+func (p *pass) clear(key engine.Key, r *Release) {
+	held := map[string]bool{}
+	for other, theirs := range p.cluster.releases {
+		for _, o := range theirs.objects {
+			held[nameOf(o)] = held[nameOf(o)] || other != key && !theirs.Kept
+		}
+	}
+	for _, o := range r.objects {
+		if !held[nameOf(o)] {
+			delete(p.cluster.objects, nameOf(o))
+		}
+	}
 }
 
 // release is the set's own, nil if there is none.
@@ -219,21 +279,30 @@ func (p *pass) release(key engine.Key) *Release {
 // frozen says whether a service was installed once, and is left alone from then on.
 func (p *pass) frozen(key engine.Key) bool {
 	r := p.release(key)
-	return r != nil && p.set.want.Policy.Sync == engine.OneTime && !r.Pending && !r.Failed && p.cluster.trouble(key, r) == ""
+	return r != nil && p.set.want.Policy.Sync == engine.OneTime && !r.Pending && !r.Failed && p.cluster.trouble(key, r) == "" && len(p.judge(key)) == 0
 }
 
 // removable is an unwanted release that nothing on the cluster depends on.
 func (p *pass) removable(unwanted map[engine.Key]bool) (engine.Key, bool) {
 	for _, key := range slices.SortedFunc(maps.Keys(unwanted), engine.CompareKeys) {
-		needed := false
-		for other, needs := range p.set.needs {
-			needed = needed || p.release(other) != nil && slices.Contains(needs, key)
-		}
-		if unwanted[key] && !needed {
+		if unwanted[key] && len(p.awaits(key)) == 0 {
 			return key, true
 		}
 	}
 	return engine.Key{}, false
+}
+
+// awaits are the services whose removal that of this one waits for.
+func (p *pass) awaits(key engine.Key) []engine.Key {
+	var there []pace.Leaver
+	for other, needs := range p.set.needs {
+		if p.release(other) == nil {
+			continue
+		}
+		svc, wanted := p.set.want.Wants(other)
+		there = append(there, pace.Leaver{Key: other, Needs: needs, Stays: wanted && !svc.Uninstall && !p.set.removing})
+	}
+	return pace.Awaited(key, there, p.set.unawaited)
 }
 
 // service makes one service so, as far as possible now.
@@ -247,8 +316,6 @@ func (p *pass) service(svc engine.Service) (engine.ServiceReport, error) {
 		return report, nil
 	}
 	switch {
-	case svc.Uninstall && p.release(svc.Key) != nil:
-		return say(engine.Pending, p.still(svc.Key, "removed"))
 	case svc.Uninstall:
 		return say(engine.Deleted, "")
 	case p.frozen(svc.Key):
@@ -258,7 +325,7 @@ func (p *pass) service(svc engine.Service) (engine.ServiceReport, error) {
 	case svc.NotYet != "":
 		return say(engine.Pending, svc.NotYet)
 	}
-	wanted, err := p.world.read(svc, p.set.want.Policy.Patches)
+	wanted, err := p.world.read(p.set.want, svc)
 	if err != nil {
 		return say(engine.Failed, err.Error())
 	}
@@ -277,7 +344,12 @@ func (p *pass) service(svc engine.Service) (engine.ServiceReport, error) {
 		return report, err
 	}
 	if words := p.cluster.trouble(svc.Key, p.release(svc.Key)); words != "" {
+		report.Unhealthy = []engine.Unhealthy{{Kind: "Deployment", Message: words}}
 		return say(engine.Provisioning, words)
+	}
+	if problems := p.judge(svc.Key); len(problems) > 0 {
+		report.Unhealthy = verdict.Unhealthy(problems)
+		return say(engine.Provisioning, helm.Words(problems))
 	}
 	return say(engine.Deployed, "")
 }
@@ -289,7 +361,7 @@ func (p *pass) change(svc engine.Service, wanted wish) (engine.State, string, er
 	}
 	for _, dep := range svc.DependsOn {
 		if !p.done[dep] {
-			return engine.Pending, "waits until " + dep.String() + " is deployed", nil
+			return engine.Pending, pace.Waits([]engine.Key{dep}), nil
 		}
 	}
 	if why := p.still(svc.Key, "installed or upgraded"); why != "" {
@@ -337,6 +409,7 @@ func (p *pass) apply(svc engine.Service, wanted wish) error {
 	next := &Release{
 		Revision: 1, Pending: true, set: p.set.want.Set, kind: svc.Kind, Chart: wanted.chart.Version,
 		Values: wanted.values, digest: wanted.digest, objects: wanted.objects,
+		removalHook: wanted.chart.RemovalHook,
 	}
 	was := p.cluster.releases[svc.Key]
 	if was != nil {
@@ -355,9 +428,7 @@ func (p *pass) apply(svc engine.Service, wanted wish) error {
 	return p.cluster.write("make "+svc.Key.Name, func() {
 		next.Pending = false
 		if was != nil {
-			for _, o := range was.objects {
-				delete(p.cluster.objects, nameOf(o))
-			}
+			p.clear(svc.Key, was)
 		}
 		for _, o := range next.objects {
 			p.cluster.objects[nameOf(o)] = o.DeepCopy()

@@ -25,14 +25,14 @@ type wish struct {
 }
 
 // read reads the source and the values of a service. The world is locked.
-func (w *World) read(svc engine.Service, patches []engine.Patch) (wish, error) {
-	out := wish{values: map[string]any{}}
+func (w *World) read(set engine.Set, svc engine.Service) (wish, error) {
+	out, patches := wish{values: map[string]any{}}, set.Policy.Patches
 	var manifests []byte
 	var err error
 	switch svc.Kind {
 	case engine.Resource:
 		out.chart.Version = svc.Version
-		manifests, err = manifest.Plain(svc.Source.Files, svc.Source.Path)
+		manifests, err = plain(set, svc)
 	case engine.Kustomize:
 		out.chart.Version = svc.Version
 		manifests, err = manifest.Kustomize(svc.Source.Files, svc.Source.Path, manifest.KustomizeOptions{})
@@ -53,9 +53,29 @@ func (w *World) read(svc engine.Service, patches []engine.Patch) (wish, error) {
 			o.SetNamespace(svc.Key.Namespace)
 		}
 	}
-	sum := sha256.Sum256(fmt.Append(nil, svc.Source.Digest, out.values, svc.Options.Labels, patches))
+	sum := sha256.Sum256(fmt.Append(nil, svc.Source.Digest, out.values, svc.Options.Labels, patches, string(manifests)))
 	out.digest = hex.EncodeToString(sum[:16])
 	return out, nil
+}
+
+// plain reads manifests, without the objects of services that this one yields to.
+func plain(set engine.Set, svc engine.Service) ([]byte, error) {
+	own, err := manifest.Plain(svc.Source.Files, svc.Source.Path)
+	if err != nil || len(svc.Yields) == 0 {
+		return own, err
+	}
+	var others [][]byte
+	for _, key := range svc.Yields {
+		if other, ok := set.Wants(key); ok && !other.Uninstall {
+			text, err := manifest.Plain(other.Source.Files, other.Source.Path)
+			if err != nil {
+				return nil, err
+			}
+			others = append(others, text)
+		}
+	}
+	left, _, err := manifest.Without(own, svc.Key.Namespace, others...)
+	return left, err
 }
 
 // render makes of a chart and values what a release of it holds.

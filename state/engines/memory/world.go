@@ -9,6 +9,8 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 
+	"portico.dev/portico/kube/helm"
+	"portico.dev/portico/kube/rule"
 	"portico.dev/portico/state/engine"
 )
 
@@ -17,6 +19,7 @@ type World struct {
 	mu       sync.Mutex
 	clusters map[engine.Target]*Cluster
 	charts   map[string]Chart
+	rules    *rule.Rules
 	// listeners are told of a cluster that has changed.
 	listeners map[*Engine]func(engine.Target)
 }
@@ -32,13 +35,15 @@ type Chart struct {
 	Lower bool
 	// Hook says that a hook runs before installs and upgrades, until Cluster.EndHook.
 	Hook bool
+	// RemovalHook says that one runs before its removal, until Cluster.EndHook.
+	RemovalHook bool
 	// Kind is one that the cluster has to know, see Cluster.Serve; empty for none.
 	Kind string
 }
 
 // NewWorld returns a world without clusters and charts.
 func NewWorld() *World {
-	return &World{clusters: map[engine.Target]*Cluster{}, charts: map[string]Chart{}, listeners: map[*Engine]func(engine.Target){}}
+	return &World{clusters: map[engine.Target]*Cluster{}, charts: map[string]Chart{}, rules: rule.About(helm.RuleVariable), listeners: map[*Engine]func(engine.Target){}}
 }
 
 // AddChart makes a chart known by the digest of its archive.
@@ -114,6 +119,9 @@ type Release struct {
 	digest  string
 	version string
 	objects []*unstructured.Unstructured
+	// removalHook says that a hook runs before it is removed, hookSaid how that failed last.
+	removalHook bool
+	hookSaid    string
 	// loaded is the ConfigMap that its workload has mounted, as it was when its pods started.
 	loaded string
 }

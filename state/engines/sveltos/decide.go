@@ -4,11 +4,11 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"portico.dev/portico/kube/helm"
 	"portico.dev/portico/state/engine"
+	"portico.dev/portico/state/engine/pace"
 )
 
 // seen is what a decision rests on.
@@ -16,9 +16,11 @@ type seen struct {
 	at    address
 	told  *told
 	heard *heard
-	// releases are those on the target; health says of some of them what does not run.
-	releases map[engine.Key]helm.State
-	health   map[engine.Key]string
+	// releases are those on the target; health says of some of them what does not run, unhealthy
+	// the same by kinds.
+	releases  map[engine.Key]helm.State
+	health    map[engine.Key]string
+	unhealthy map[engine.Key][]engine.Unhealthy
 	// loaded are the wishes that were read, or why they were not.
 	loaded map[engine.Key]loaded
 	// owners says which set has a release that Sveltos does not give to this one; rivals which
@@ -71,6 +73,8 @@ type stand struct {
 	conflict bool
 	// version is what is there, where it is not what is wanted and stays all the same.
 	version string
+	// awaits are the services whose removal that of this one waits for.
+	awaits []engine.Key
 }
 
 // decision is one in the making.
@@ -137,7 +141,7 @@ func decideWith(want engine.Set, saw seen, holders []engine.Key) plan {
 			}
 		}
 	}
-	d.plan.entries = d.inOrder()
+	d.plan.entries = last(d.inOrder(), want.Leaving.Unawaited)
 	d.plan.paused = want.Paused
 	d.plan.write = saw.told != nil || len(d.plan.entries) > 0
 	return d.plan
@@ -200,8 +204,9 @@ func (d *decision) once(stored entry, w wish) stand {
 
 // change is for a service that Sveltos was not told of as it is wanted now.
 func (d *decision) change(svc engine.Service, w wish) stand {
-	if waits := d.undone(svc.DependsOn); len(waits) > 0 && !d.asMade(svc.Key, w.digest) {
-		return d.keep(svc.Key, stand{state: engine.Pending, message: "waits until " + strings.Join(waits, ", ") + " is deployed"})
+	done := func(k engine.Key) bool { return d.stand(k).state == engine.Deployed }
+	if waits := pace.Undone(svc.DependsOn, done); len(waits) > 0 && !d.asMade(svc.Key, w.digest) {
+		return d.keep(svc.Key, stand{state: engine.Pending, message: pace.Waits(waits)})
 	}
 	doing := d.doing(svc.Key)
 	holder, held := d.heldBy(svc.Key)
@@ -308,9 +313,19 @@ func (d *decision) belongs(key engine.Key) string {
 
 // failure is why Sveltos has not made the release, if it has said so since the wish is known to
 // it.
-func (d *decision) failure(word heardOf) string {
-	h := d.saw.heard
-	if h == nil || !h.current || !h.failed || h.at.Before(d.saw.trusted) {
+func (d *decision) failure(word heardOf) string { return d.saw.failure(word) }
+
+// failed is the same of a release that shall go.
+func (s seen) failed(key engine.Key) string {
+	if s.heard == nil {
+		return ""
+	}
+	return s.failure(s.heard.releases[key])
+}
+
+func (s seen) failure(word heardOf) string {
+	h := s.heard
+	if h == nil || !h.current || !h.failed || h.at.Before(s.trusted) {
 		return ""
 	}
 	said := word.failure
@@ -326,18 +341,6 @@ func (d *decision) failure(word heardOf) string {
 func (d *decision) settled() bool {
 	h := d.saw.heard
 	return h != nil && h.current && h.settled && !h.at.Before(d.saw.trusted)
-}
-
-// undone are the services that are waited for.
-func (d *decision) undone(keys []engine.Key) []string {
-	var waits []string
-	for _, k := range keys {
-		if s := d.stand(k); s.state != engine.Deployed {
-			waits = append(waits, k.String())
-		}
-	}
-	slices.Sort(waits)
-	return waits
 }
 
 // keep has the Profile go on saying what it says of a service.
@@ -377,8 +380,8 @@ func (d *decision) leave(key engine.Key, o *engine.Options) stand {
 	case d.held(key) && there:
 		holder, _ := d.heldBy(key)
 		d.kept[key], s = stored, stand{state: engine.Pending, message: heldBack(holder)}
-	case d.dependents(key):
-		d.kept[key], s.message = stored, "waits until what depends on it is removed"
+	case len(d.awaits(key)) > 0:
+		d.kept[key], s = stored, waiting(d.awaits(key))
 	case d.want.Paused:
 		d.kept[key], s = stored, stand{state: engine.Pending, message: "the set is paused; it would be removed"}
 	case d.want.Policy.Sync == engine.DryRun:
@@ -386,9 +389,7 @@ func (d *decision) leave(key engine.Key, o *engine.Options) stand {
 	default:
 		d.kept[key] = withdrawn(stored, o)
 		d.plan.busy = true
-		if d.saw.heard != nil {
-			s.message = d.failure(d.saw.heard.releases[key])
-		}
+		s.message = d.saw.failed(key)
 	}
 	if there && s.state != engine.Deleted || d.listed(key) {
 		d.plan.services[key] = s
@@ -410,21 +411,29 @@ func (d *decision) taken(key engine.Key) bool {
 	return d.saw.heard != nil && d.saw.heard.releases[key].taken
 }
 
-// dependents says whether something that is still there depends on a release.
-func (d *decision) dependents(key engine.Key) bool {
+// awaits are the services whose removal that of this one waits for.
+func (d *decision) awaits(key engine.Key) []engine.Key {
 	if d.saw.told == nil {
-		return false
+		return nil
 	}
+	var on []pace.Leaver
 	for _, e := range d.saw.told.entries {
-		needs := d.saw.needs[e.key()]
-		if svc, wanted := d.want.Wants(e.key()); wanted {
-			needs = svc.DependsOn
+		if _, there := d.there(e.key()); !there {
+			continue
 		}
-		if _, there := d.there(e.key()); there && e.key() != key && slices.Contains(needs, key) {
-			return true
+		needs, told := d.want.Leaving.DependsOn[e.key()]
+		if !told {
+			needs = d.saw.needs[e.key()]
 		}
+		svc, wanted := d.want.Wants(e.key())
+		on = append(on, pace.Leaver{Key: e.key(), Needs: needs, Stays: wanted && !svc.Uninstall})
 	}
-	return false
+	return pace.Awaited(key, on, d.want.Leaving.Unawaited)
+}
+
+// waiting is how a service stands whose removal waits for that of others.
+func waiting(awaits []engine.Key) stand {
+	return stand{state: engine.Deleting, message: pace.Awaits(awaits), awaits: awaits}
 }
 
 // inOrder lists the entries so that what others depend on comes first.

@@ -5,6 +5,7 @@ import (
 
 	"portico.dev/portico/kube/helm"
 	"portico.dev/portico/state/engine"
+	"portico.dev/portico/state/engine/pace"
 )
 
 // decideRemoval is the whole policy for a set that shall go.
@@ -20,7 +21,7 @@ func decideRemoval(what engine.Removal, saw seen) plan {
 		taken := saw.heard != nil && saw.heard.releases[e.key()].taken
 		if r.Status != "" && r.Status != helm.Absent && r.Status != helm.Uninstalled && !taken && !saw.rivals[e.key()] {
 			left[e.key()] = true
-			p.services[e.key()] = stand{state: engine.Deleting}
+			p.services[e.key()] = stand{state: engine.Deleting, message: saw.failed(e.key())}
 		}
 	}
 	p.busy = true
@@ -43,16 +44,32 @@ func (p *plan) stage(what engine.Removal, saw seen, left map[engine.Key]bool) bo
 		key := e.key()
 		o := optionsFor(what, key)
 		switch {
-		case what.Leave, saw.told.leaves, !left[key], !ordered(what, left):
+		case what.Leave, saw.told.leaves, !left[key], !ordered(what, left) && len(what.Unawaited) == 0:
 			p.entries = append(p.entries, relabelled(e, o))
-		case needed(what, left, key):
+		case len(awaited(what, left, key)) > 0:
 			p.entries, staged = append(p.entries, relabelled(e, o)), true
-			p.services[key] = stand{state: engine.Deleting, message: "waits until what depends on it is removed"}
+			p.services[key] = waiting(awaited(what, left, key))
 		default:
 			p.entries, staged = append(p.entries, withdrawn(e, o)), true
 		}
 	}
+	p.entries = last(p.entries, what.Unawaited)
 	return staged
+}
+
+// last puts entries that nobody waits for any more to the end: Sveltos takes one after the other, and
+// these may take long.
+func last(entries []entry, unawaited map[engine.Key]bool) []entry {
+	slices.SortStableFunc(entries, func(a, b entry) int {
+		switch {
+		case unawaited[a.key()] == unawaited[b.key()]:
+			return 0
+		case unawaited[a.key()]:
+			return 1
+		}
+		return -1
+	})
+	return entries
 }
 
 func optionsFor(what engine.Removal, key engine.Key) *engine.Options {
@@ -65,18 +82,18 @@ func optionsFor(what engine.Removal, key engine.Key) *engine.Options {
 // ordered says whether the order matters in which the releases go.
 func ordered(what engine.Removal, left map[engine.Key]bool) bool {
 	for key := range left {
-		if needed(what, left, key) {
+		if len(awaited(what, left, key)) > 0 {
 			return true
 		}
 	}
 	return false
 }
 
-func needed(what engine.Removal, left map[engine.Key]bool, key engine.Key) bool {
+// awaited are the services whose removal that of this one waits for.
+func awaited(what engine.Removal, left map[engine.Key]bool, key engine.Key) []engine.Key {
+	var there []pace.Leaver
 	for other := range left {
-		if other != key && slices.Contains(what.DependsOn[other], key) {
-			return true
-		}
+		there = append(there, pace.Leaver{Key: other, Needs: what.DependsOn[other]})
 	}
-	return false
+	return pace.Awaited(key, there, what.Unawaited)
 }

@@ -15,8 +15,10 @@ import (
 
 	"portico.dev/portico/fleet"
 	"portico.dev/portico/kube/helm"
+	"portico.dev/portico/kube/remote"
 	"portico.dev/portico/state/engine"
 	"portico.dev/portico/state/engine/pace"
+	"portico.dev/portico/state/engine/verdict"
 )
 
 // Cluster is what the engine looks at of one target. It is safe for concurrent use.
@@ -27,6 +29,12 @@ type Cluster interface {
 	// Health says which objects of a release do not run; none means that all do. It ends
 	// soon, even if the cluster does not answer.
 	Health(ctx context.Context, namespace, name string) ([]helm.Problem, error)
+	// Judge says of which objects that belong to a release the rules do not hold. It ends soon,
+	// even if the cluster does not answer.
+	Judge(ctx context.Context, release engine.Key, rules []helm.HealthRule) ([]helm.Problem, error)
+	// WatchJudged calls changed for each object of the kinds that Judge may look at and that has
+	// changed, or may have. Beyond that, it is like Watch.
+	WatchJudged(ctx context.Context, kinds *remote.Kinds, changed func(remote.Moved), lost func(error))
 	// Watch calls changed whenever a workload of the cluster has changed, or may have, and
 	// lost whenever the cluster does not answer, until ctx ends. It outlives broken
 	// connections.
@@ -135,6 +143,7 @@ func (e *Engine) dismiss(ref engine.Ref) {
 	target := ref.Target
 	for _, other := range e.workers {
 		if other.ref.Target == target {
+			e.watches[target].judge(e.rules(target))
 			return
 		}
 	}
@@ -235,6 +244,7 @@ func (e *Engine) on(ctx context.Context, ref engine.Ref, do func(*worker)) error
 	e.connect(ref.Target, cluster)
 	w.connect(cluster)
 	do(w)
+	e.watches[ref.Target].judge(e.rules(ref.Target))
 	if e.run != nil && !w.running {
 		w.running = true
 		go w.loop(e.run)
@@ -250,7 +260,7 @@ func (e *Engine) connect(target engine.Target, cluster Cluster) {
 		}
 		known.stop()
 	}
-	made := &watch{engine: e, target: target, cluster: cluster, stop: func() {}}
+	made := &watch{engine: e, target: target, cluster: cluster, stop: func() {}, judges: remote.NewKinds()}
 	e.watches[target] = made
 	if e.run != nil {
 		made.start(e.run)
@@ -263,10 +273,49 @@ type watch struct {
 	target  engine.Target
 	cluster Cluster
 	stop    context.CancelFunc
+	// run is nil before it was started. judging says that what health rules look at is watched, of
+	// these kinds.
+	run     context.Context
+	judging bool
+	judges  *remote.Kinds
+}
+
+// rules are the health rules of all sets on a target.
+func (e *Engine) rules(target engine.Target) []engine.HealthRule {
+	var out []engine.HealthRule
+	for ref, w := range e.workers {
+		if ref.Target == target {
+			out = append(out, w.rules()...)
+		}
+	}
+	return out
+}
+
+// judge watches what these rules look at. Where nobody has rules any more, no kind is.
+func (w *watch) judge(rules []engine.HealthRule) {
+	w.judges.Set(verdict.Kinds(rules))
+	if len(rules) == 0 || w.judging || w.run == nil {
+		return
+	}
+	w.judging = true
+	go w.cluster.WatchJudged(w.run, w.judges, w.judged, func(err error) {
+		w.tell(func(worker *worker) { worker.vanish(err) })
+	})
+}
+
+// judged says that an object which health rules look at has moved.
+func (w *watch) judged(m remote.Moved) {
+	w.tell(func(worker *worker) {
+		if worker.has(m.Release) {
+			worker.stir()
+		}
+	})
 }
 
 func (w *watch) start(ctx context.Context) {
 	ctx, w.stop = context.WithCancel(ctx)
+	w.run = ctx
+	w.judge(w.engine.rules(w.target))
 	go w.cluster.Watch(ctx, func() { w.tell((*worker).stir) }, func(err error) {
 		w.tell(func(worker *worker) { worker.vanish(err) })
 	})

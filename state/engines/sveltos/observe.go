@@ -17,6 +17,7 @@ import (
 	"portico.dev/portico/fleet"
 	"portico.dev/portico/kube/helm"
 	"portico.dev/portico/state/engine"
+	"portico.dev/portico/state/engine/verdict"
 )
 
 // loading bounds how long a chart may take to be fetched and read.
@@ -49,7 +50,7 @@ type turn struct {
 
 // observe reads everything that a decision rests on.
 func (t *turn) observe() (seen, error) {
-	saw := seen{at: address{set: t.ref.Set, target: t.ref.Target, sveltos: true}, known: t.known, needs: t.needs, trusted: t.trusted, health: map[engine.Key]string{}}
+	saw := seen{at: address{set: t.ref.Set, target: t.ref.Target, sveltos: true}, known: t.known, needs: t.needs, trusted: t.trusted, health: map[engine.Key]string{}, unhealthy: map[engine.Key][]engine.Unhealthy{}}
 	if !t.ref.Target.Management {
 		cluster, err := t.read(sveltosClusterKind, t.ref.Target.Cluster)
 		if err != nil {
@@ -192,14 +193,24 @@ func (t *turn) look(saw *seen) error {
 			saw.health[svc.Key] = known.problem
 			continue
 		}
-		problems, err := t.cluster.Health(t.ctx, svc.Key.Namespace, svc.Key.Name)
+		problems, err := t.problems(svc.Key)
 		if err != nil {
 			t.silent = true
 			return err
 		}
-		saw.health[svc.Key] = helm.Words(problems)
+		saw.health[svc.Key], saw.unhealthy[svc.Key] = helm.Words(problems), verdict.Unhealthy(problems)
 	}
 	return nil
+}
+
+// problems are what does not run of a release, and what rules do not hold of.
+func (t *turn) problems(key engine.Key) ([]helm.Problem, error) {
+	problems, err := t.cluster.Health(t.ctx, key.Namespace, key.Name)
+	if err != nil || len(t.want.Health) == 0 {
+		return problems, err
+	}
+	judged, err := t.cluster.Judge(t.ctx, key, verdict.Rules(t.want.Health))
+	return helm.Both(problems, judged), err
 }
 
 // read returns an object as the cache has it, or nil.

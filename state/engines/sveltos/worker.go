@@ -12,6 +12,7 @@ import (
 	"portico.dev/portico/kube/helm"
 	"portico.dev/portico/state/engine"
 	"portico.dev/portico/state/engine/pace"
+	"portico.dev/portico/state/engine/verdict"
 )
 
 // calm is how long a worker looks away after it has looked because a workload moved: a rollout
@@ -44,6 +45,8 @@ type worker struct {
 	untidy  bool
 	report  engine.Report
 	gone    bool
+	// looked says that the set was looked at since it was told of.
+	looked bool
 
 	unreachable *engine.Unreachable
 	// tries counts failures in a row to reach the target; again is when to try next.
@@ -66,6 +69,8 @@ type service struct {
 	version string
 	digest  string
 	health  *health
+	// unhealthy are the kinds with objects that keep it from being Deployed.
+	unhealthy []engine.Unhealthy
 	// needs are what it depended on when it was wanted last.
 	needs []engine.Key
 }
@@ -122,10 +127,19 @@ func (w *worker) renew() {
 func (w *worker) apply(set engine.Set) engine.Report {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.removal != nil || !reflect.DeepEqual(w.want, set) {
+	switch {
+	case w.removal != nil || !w.want.Same(set):
+		if !reflect.DeepEqual(w.want.Health, set.Health) {
+			for _, svc := range w.services {
+				svc.health = nil
+			}
+		}
 		w.want, w.removal, w.gone = set, nil, false
 		w.foresee()
 		w.report = w.fold()
+		w.renew()
+	case !reflect.DeepEqual(w.want.Leaving, set.Leaving):
+		w.want.Leaving = set.Leaving
 		w.renew()
 	}
 	return w.report
@@ -135,9 +149,13 @@ func (w *worker) apply(set engine.Set) engine.Report {
 func (w *worker) remove(what engine.Removal) engine.Report {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.removal == nil {
+	switch {
+	case w.removal == nil:
 		w.removal = &what
 		w.report = w.fold()
+		w.renew()
+	case !maps.Equal(w.removal.Unawaited, what.Unawaited):
+		w.removal = &what
 		w.renew()
 	}
 	return w.report
@@ -164,6 +182,28 @@ func (w *worker) foresee() {
 func differs(a, b engine.Service) bool {
 	return a.Kind != b.Kind || a.Source.Digest != b.Source.Digest || a.Source.Path != b.Source.Path || a.Values != b.Values ||
 		a.Uninstall != b.Uninstall || a.NotYet != b.NotYet || a.Problem != b.Problem || !reflect.DeepEqual(a.Options, b.Options)
+}
+
+// rules are the health rules of the set.
+func (w *worker) rules() []engine.HealthRule {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.removal != nil {
+		return nil
+	}
+	return w.want.Health
+}
+
+// has says whether what has moved may belong to a service of the set.
+func (w *worker) has(moved engine.Key) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for key := range w.services {
+		if verdict.Concerns(moved, key) {
+			return true
+		}
+	}
+	return false
 }
 
 func (w *worker) service(key engine.Key) *service {
@@ -323,6 +363,7 @@ func (w *worker) record(t *turn, saw seen, p plan, done outcome) time.Time {
 		w.trusted = now
 	}
 	w.keep(saw, p, now)
+	w.looked = true
 	w.gone = p.gone && done.err == nil
 	w.settle()
 	switch {
@@ -357,7 +398,10 @@ func (w *worker) keep(saw seen, p plan, now time.Time) {
 		case svc.version == "":
 			svc.version = to.version
 		}
-		svc.health = nil
+		svc.health, svc.unhealthy = nil, nil
+		if to.asWanted {
+			svc.unhealthy = saw.unhealthy[key]
+		}
 		if problem, looked := saw.health[key]; looked && problem == "" && to.asWanted {
 			svc.health = &health{revision: release.Revision}
 		}
@@ -386,6 +430,11 @@ func (w *worker) settle() {
 // fold is the report of what is known.
 func (w *worker) fold() engine.Report {
 	report := engine.Report{Unreachable: w.unreachable, Gone: w.gone && w.removal != nil}
+	for key := range w.want.Leaving.DependsOn {
+		if !w.looked && w.removal == nil {
+			w.service(key) // it may be there
+		}
+	}
 	for _, key := range slices.SortedFunc(maps.Keys(w.services), engine.CompareKeys) {
 		svc := w.services[key]
 		said := svc.input
@@ -394,7 +443,7 @@ func (w *worker) fold() engine.Report {
 		}
 		report.Services = append(report.Services, engine.ServiceReport{
 			Key: key, Kind: engine.Helm, Template: said.Template, Version: svc.version, Digest: svc.digest,
-			State: svc.stands.state, Message: svc.stands.message, Since: svc.since,
+			State: svc.stands.state, Message: svc.stands.message, Since: svc.since, Awaits: svc.stands.awaits, Unhealthy: svc.unhealthy,
 		})
 	}
 	return report

@@ -55,6 +55,18 @@ spec:
   template:
     spec: {restartPolicy: Never, containers: [{name: main, image: example/hook}]}
 `,
+	enginetest.RemovalHook: `
+-- templates/hook.yaml --
+apiVersion: batch/v1
+kind: Job
+metadata:
+  name: {{ .Release.Name }}-hook
+  annotations: {helm.sh/hook: pre-delete}
+spec:
+  backoffLimit: 0
+  template:
+    spec: {restartPolicy: Never, containers: [{name: main, image: example/hook}]}
+`,
 	enginetest.LateKind: `
 -- templates/late.yaml --
 apiVersion: suite.example.com/v1

@@ -118,6 +118,15 @@ func (t *Target) Edit(tb testing.TB, key engine.Key, text string) {
 	}
 }
 
+// Put implements enginetest.HealthTarget.
+func (t *Target) Put(tb testing.TB, key engine.Key, labels map[string]string, text string) {
+	tb.Helper()
+	made := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name, Labels: labels}, Data: map[string]string{"text": text}}
+	if _, err := t.lab.Clients.CoreV1().ConfigMaps(key.Namespace).Create(tb.Context(), made, metav1.CreateOptions{FieldManager: "kubectl-create"}); err != nil {
+		tb.Fatal(err)
+	}
+}
+
 // Delete implements enginetest.ObjectTarget.
 func (t *Target) Delete(tb testing.TB, key engine.Key) {
 	tb.Helper()
