@@ -24,6 +24,10 @@ podcli        podinfo     images              github.com/stefanprodan/podinfo/cm
 addon-controller sveltos  libexec             github.com/projectsveltos/addon-controller/cmd                    -
 helm-controller flux      libexec             github.com/fluxcd/helm-controller                                     -
 runc          runc        libexec             github.com/opencontainers/runc                                    seccomp,netgo,osusergo
+victoria-metrics victoriametrics libexec      github.com/VictoriaMetrics/VictoriaMetrics/app/victoria-metrics   -
+vmauth        victoriametrics libexec         github.com/VictoriaMetrics/VictoriaMetrics/app/vmauth             -
+vmalert       victoriametrics libexec         github.com/VictoriaMetrics/VictoriaMetrics/app/vmalert            -
+alertmanager  alertmanager libexec            github.com/prometheus/alertmanager/cmd/alertmanager               -
 '
 
 # version NAME: what a program shall call itself, since a module's build knows no git tag.
@@ -34,6 +38,8 @@ version() {
 	runc) echo "-X main.version=${v#v} -extldflags -static" ;;
 	coredns) echo "-X github.com/coredns/coredns/coremain.GitCommit=$v" ;;
 	cni) echo "-X github.com/containernetworking/plugins/pkg/utils/buildversion.BuildVersion=$v" ;;
+	victoriametrics) echo "-X github.com/VictoriaMetrics/VictoriaMetrics/lib/buildinfo.Version=$v" ;;
+	alertmanager) echo "-X github.com/prometheus/common/version.Version=${v#v}" ;;
 	esac
 }
 
@@ -46,6 +52,8 @@ module() {
 	runc) echo github.com/opencontainers/runc ;;
 	sveltos) echo github.com/projectsveltos/addon-controller ;;
 	flux) echo github.com/fluxcd/helm-controller ;;
+	victoriametrics) echo github.com/VictoriaMetrics/VictoriaMetrics ;;
+	alertmanager) echo github.com/prometheus/alertmanager ;;
 	esac
 }
 

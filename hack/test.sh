@@ -18,5 +18,10 @@ for m in api pki kubernetes; do
 	echo "== module $m"
 	(cd "$m" && tests ./...)
 done
+echo "== module collector"
+# The tags of its build, or Go would compile it a second time.
+(cd collector && tests -tags remove_all_sd,enable_kubernetes_sd ./...)
+echo "== module store"
+(cd store && CGO_ENABLED=1 tests ./...)
 echo "== module portico"
 tests -p 2 -timeout 30m "${@:-./...}"

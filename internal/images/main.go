@@ -24,6 +24,9 @@ import (
 // sources, before they ask that registry.
 const podinfoImage = "ghcr.io/stefanprodan/podinfo:6.9.2"
 
+// collectorImage is what the chart kof-collectors asks for.
+const collectorImage = "portico.local/portico-collector:0.149.0"
+
 func main() {
 	bin := flag.String("bin", "bin", "folder of the built programs")
 	flag.Parse()
@@ -48,6 +51,7 @@ func run(bin string) error {
 		single(guest.PauseImage, filepath.Join(programs, "pause")),
 		single(addons.CoreDNSImage, filepath.Join(programs, "coredns")),
 		single(addons.VolumesImage, filepath.Join(programs, "volumes")),
+		single(collectorImage, filepath.Join(bin, "portico-collector")),
 		{
 			Reference:    podinfoImage,
 			Architecture: runtime.GOARCH,
