@@ -84,6 +84,8 @@ func (p *plane) controllers(ctx context.Context, mgr ctrl.Manager) error {
 		rollout.New(mgr, clock, install.SystemNamespace).SetupWithManager(mgr),
 		smp.New(mgr, install.SystemNamespace, clock).SetupWithManager(mgr),
 		serviceset.New(mgr, p.adapter(engines)).SetupWithManager(mgr),
+
+		p.topology(ctx, mgr, p.stores),
 	)
 }
 

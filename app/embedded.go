@@ -19,6 +19,7 @@ import (
 	"portico.dev/portico/config"
 	"portico.dev/portico/kube/source/store"
 	"portico.dev/portico/process"
+	"portico.dev/portico/server/inventory/feed"
 )
 
 // embedded is the plane of one data folder, seen from outside: it fulfils cli.Plane.
@@ -71,6 +72,10 @@ type plane struct {
 	installer *install.Installer
 	// artifacts is there once they are served.
 	artifacts *store.Store
+	// stores keep telemetry, once something uses them.
+	stores *stores
+	// feed is the fleet as the HTTP API shows it.
+	feed *feed.Feed
 }
 
 // The steps of a start.

@@ -3,64 +3,27 @@ package app
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"time"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
-	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/certwatcher"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"portico.dev/portico/app/identity"
-	"portico.dev/portico/fleet"
 	"portico.dev/portico/kube/source/store"
 	"portico.dev/portico/oci"
-	"portico.dev/portico/server/planning"
 )
 
 // serveRegistry serves the bundled charts and images, by TLS.
 func (p *plane) serveRegistry(ctx context.Context) error {
-	return p.serveTLS(ctx, identity.Registry, p.registry(), oci.Registry(os.DirFS(p.bin.charts())))
-}
-
-// serveAPI serves the HTTP API, by TLS. It has no rights of its own: the token of whoever asks is
-// what the management API server is asked with.
-func (p *plane) serveAPI(ctx context.Context) error {
-	scheme, err := planning.NewScheme()
-	if err != nil {
-		return err
-	}
-	if err := authenticationv1.AddToScheme(scheme); err != nil {
-		return err
-	}
-	authority, err := p.identities().Authority(p.env.Now())
-	if err != nil {
-		return err
-	}
-	planners := func(r *http.Request) (*planning.Planner, error) {
-		token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-		if !ok {
-			return nil, fmt.Errorf("%w: send a token of the management API server: Authorization: Bearer TOKEN; kubectl create token makes one", fleet.ErrInvalid)
-		}
-		asker := &rest.Config{Host: p.server(), BearerToken: token, TLSClientConfig: rest.TLSClientConfig{CAData: authority.CertificatePEM()}, QPS: -1}
-		kube, err := client.New(asker, client.Options{Scheme: scheme})
-		if err != nil {
-			return nil, err
-		}
-		if err := known(r.Context(), kube); err != nil {
-			return nil, err
-		}
-		return p.env.planner(kube, p.cfg.State.Engine), nil
-	}
-	address := net.JoinHostPort(p.cfg.Host(), strconv.Itoa(p.cfg.Ports().HTTP))
-	return p.serveTLS(ctx, identity.HTTP, address, planning.Handler(planners))
+	return p.serveTLS(ctx, served{as: identity.Registry, address: p.registry(), handler: oci.Registry(os.DirFS(p.bin.charts()))})
 }
 
 // known asks the API server who the client speaks for: it takes no token that it does not know.
@@ -71,19 +34,32 @@ func known(ctx context.Context, kube client.Client) error {
 	return nil
 }
 
-// serveTLS serves under the certificate of a program, for as long as the plane lives.
-func (p *plane) serveTLS(ctx context.Context, as identity.Program, address string, h http.Handler) error {
-	files := p.identities().Files(as)
+// served is what is served by TLS: under the certificate of a program, at an address.
+type served struct {
+	as      identity.Program
+	address string
+	handler http.Handler
+	// clients is the authority of those clients that show a certificate; nil asks for none.
+	clients *x509.CertPool
+}
+
+// serveTLS serves for as long as the plane lives.
+func (p *plane) serveTLS(ctx context.Context, what served) error {
+	files := p.identities().Files(what.as)
 	certificates, err := certwatcher.New(filepath.Join(files.Dir, "tls.crt"), filepath.Join(files.Dir, "tls.key"))
 	if err != nil {
-		return fmt.Errorf("reading the certificate of %s: %w", as.Name, err)
+		return fmt.Errorf("reading the certificate of %s: %w", what.as.Name, err)
 	}
 	p.run(life(ctx), certificates.Start)
-	l, err := listen(address, as.Name)
+	l, err := listen(what.address, what.as.Name)
 	if err != nil {
 		return err
 	}
-	p.serveHTTP(life(ctx), tls.NewListener(l, &tls.Config{GetCertificate: certificates.GetCertificate, MinVersion: tls.VersionTLS12}), h)
+	by := &tls.Config{GetCertificate: certificates.GetCertificate, MinVersion: tls.VersionTLS12}
+	if what.clients != nil {
+		by.ClientAuth, by.ClientCAs = tls.VerifyClientCertIfGiven, what.clients
+	}
+	p.serveHTTP(life(ctx), tls.NewListener(l, by), what.handler)
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -40,6 +41,8 @@ type Deps struct {
 
 	// dial stands in for the management cluster in tests.
 	dial func(context.Context) (*connection, error)
+	// dialAPI stands in for the HTTP API in tests.
+	dialAPI func() *http.Client
 }
 
 // The exit statuses.
@@ -103,12 +106,13 @@ func Root(d Deps) *cobra.Command {
 	flags := root.PersistentFlags()
 	flags.StringVar(&s.file, "config", "", "configuration file (default: portico.yaml in the data folder)")
 	flags.StringVar(&s.data, "data", "", "data folder (default: /var/lib/portico for root, else ~/.local/state/portico)")
-	flags.StringVar(&s.listen, "listen", "", "address of the management API server; the eight ports after it are used too (default: 127.0.0.1:7443)")
+	flags.StringVar(&s.listen, "listen", "", "address of the management API server; the thirteen ports after it are used too (default: 127.0.0.1:7443)")
 
 	// The nouns, and the verbs that stand alone.
-	root.AddGroup(&cobra.Group{ID: groupPlane, Title: "The management plane:"}, &cobra.Group{ID: groupFleet, Title: "Clusters and services:"}, &cobra.Group{ID: groupOther, Title: "Other:"})
+	root.AddGroup(&cobra.Group{ID: groupPlane, Title: "The management plane:"}, &cobra.Group{ID: groupFleet, Title: "Clusters and services:"}, &cobra.Group{ID: groupTelemetry, Title: "Telemetry and cost:"}, &cobra.Group{ID: groupOther, Title: "Other:"})
 	add(root, groupPlane, upCommand(s), statusCommand(s), downCommand(s), resetCommand(s), kubeconfigCommand(s))
-	add(root, groupFleet, clusterCommand(s), serviceCommand(s), rolloutCommand(s), planCommand(s), templateCommand(s), whyCommand(s))
+	add(root, groupFleet, fleetCommand(s), clusterCommand(s), serviceCommand(s), rolloutCommand(s), planCommand(s), templateCommand(s), whyCommand(s))
+	add(root, groupTelemetry, logsCommand(s), metricsCommand(s), traceCommand(s), alertCommand(s), costCommand(s), budgetCommand(s))
 	add(root, groupOther, configCommand(s), versionCommand(s))
 	root.SetHelpCommandGroupID(groupOther)
 	root.SetCompletionCommandGroupID(groupOther)
@@ -119,9 +123,10 @@ func Root(d Deps) *cobra.Command {
 }
 
 const (
-	groupPlane = "plane"
-	groupFleet = "fleet"
-	groupOther = "other"
+	groupPlane     = "plane"
+	groupFleet     = "fleet"
+	groupTelemetry = "telemetry"
+	groupOther     = "other"
 )
 
 func add(root *cobra.Command, group string, commands ...*cobra.Command) {

@@ -43,6 +43,8 @@ type Config struct {
 	Clusters Clusters `json:"clusters,omitempty"`
 	// State says how services get onto clusters.
 	State State `json:"state,omitempty"`
+	// Observability says what becomes of telemetry.
+	Observability Observability `json:"observability,omitempty"`
 	// Management tunes the management plane.
 	Management Management `json:"management,omitempty"`
 	// Logs bounds the log files.
@@ -75,6 +77,25 @@ type State struct {
 
 // Engines are the engines that there are.
 func Engines() []string { return []string{"direct", "flux", "sveltos"} }
+
+// Observability says what becomes of telemetry.
+type Observability struct {
+	// Stores says when this plane keeps telemetry itself: Auto, once a cluster has the label
+	// k0rdent.mirantis.com/kof-cluster-role, Always, or Never. Default: Auto.
+	Stores Keeping `json:"stores,omitempty"`
+	// Retention is how many days telemetry is kept. Default: 30.
+	Retention int `json:"retention,omitempty"`
+}
+
+// Keeping is Auto, Always or Never.
+type Keeping string
+
+// When a plane keeps telemetry itself.
+const (
+	KeepAuto   Keeping = "Auto"
+	KeepAlways Keeping = "Always"
+	KeepNever  Keeping = "Never"
+)
 
 // MachineKind is Auto, Real or Virtual.
 type MachineKind string
@@ -128,6 +149,10 @@ type Ports struct {
 	HelmControllerHealth, AddonControllerHealth int
 	// HTTP is that of the HTTP API.
 	HTTP int
+	// Telemetry is where telemetry is sent to and asked for. Behind it are Metrics, Records, Rules
+	// and Alerts: the stores of metrics and of logs and traces, what evaluates rules, and
+	// Alertmanager. They are listened on once something uses them.
+	Telemetry, Metrics, Records, Rules, Alerts int
 }
 
 // Named returns the ports with what each is for, in order.
@@ -142,6 +167,11 @@ func (p Ports) Named() []NamedPort {
 		{Loopback, p.HelmControllerHealth, "helm-controller's health"},
 		{Loopback, p.AddonControllerHealth, "addon-controller's health"},
 		{p.Host, p.HTTP, "HTTP API"},
+		{p.Host, p.Telemetry, "telemetry"},
+		{Loopback, p.Metrics, "store of metrics"},
+		{Loopback, p.Records, "store of logs and traces"},
+		{Loopback, p.Rules, "evaluation of rules"},
+		{Loopback, p.Alerts, "Alertmanager"},
 	}
 }
 
@@ -159,7 +189,7 @@ func (c Config) Host() string {
 	return host
 }
 
-// Ports are nine in a row; the first is that of Listen.
+// Ports are fourteen in a row; the first is that of Listen.
 func (c Config) Ports() Ports {
 	host, text, _ := net.SplitHostPort(c.Listen)
 	first, _ := strconv.Atoi(text)
@@ -167,21 +197,23 @@ func (c Config) Ports() Ports {
 		Host: host, API: first, Webhooks: first + 1, Registry: first + 2, Artifacts: first + 3,
 		ClusterAPIWebhooks: first + 4, ClusterAPIHealth: first + 5,
 		HelmControllerHealth: first + 6, AddonControllerHealth: first + 7, HTTP: first + 8,
+		Telemetry: first + 9, Metrics: first + 10, Records: first + 11, Rules: first + 12, Alerts: first + 13,
 	}
 }
 
 // Default returns the configuration for a user whose environment getenv reads.
 func Default(uid int, getenv func(string) string) Config {
 	return Config{
-		APIVersion: APIVersion,
-		Kind:       Kind,
-		Data:       defaultData(uid, getenv),
-		Listen:     "127.0.0.1:7443",
-		Machines:   Machines{Kind: MachinesAuto},
-		Clusters:   Clusters{Egress: true},
-		State:      State{Engine: "direct"},
-		Management: Management{GarbageCollection: 50},
-		Logs:       Logs{MaxSize: resource.MustParse("16Mi")},
+		APIVersion:    APIVersion,
+		Kind:          Kind,
+		Data:          defaultData(uid, getenv),
+		Listen:        "127.0.0.1:7443",
+		Machines:      Machines{Kind: MachinesAuto},
+		Clusters:      Clusters{Egress: true},
+		State:         State{Engine: "direct"},
+		Observability: Observability{Stores: KeepAuto, Retention: 30},
+		Management:    Management{GarbageCollection: 50},
+		Logs:          Logs{MaxSize: resource.MustParse("16Mi")},
 	}
 }
 
@@ -218,6 +250,14 @@ func (c Config) Validate() error {
 	}
 	if !slices.Contains(Engines(), c.State.Engine) {
 		return fmt.Errorf("state.engine: %q is none of %s", c.State.Engine, strings.Join(Engines(), ", "))
+	}
+	switch c.Observability.Stores {
+	case KeepAuto, KeepAlways, KeepNever:
+	default:
+		return fmt.Errorf("observability.stores: %q is none of Auto, Always, Never", c.Observability.Stores)
+	}
+	if days := c.Observability.Retention; days < 1 || days > 3650 {
+		return fmt.Errorf("observability.retention: %d is no number of days between 1 and 3650", days)
 	}
 	if c.Management.GarbageCollection < 10 {
 		return fmt.Errorf("management.garbageCollection: %d is less than 10", c.Management.GarbageCollection)

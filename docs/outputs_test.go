@@ -10,8 +10,8 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// What the page of the command line shows of the commands about the plane is what they print:
-// it stands so in a scenario of package cli.
+// What the page of the command line shows of the commands about the plane, and of those that ask
+// the HTTP API, is what they print: it stands so in a scenario of package cli.
 func TestOutputs(t *testing.T) {
 	printed := scenarios(t)
 	count := 0
@@ -22,7 +22,7 @@ func TestOutputs(t *testing.T) {
 		for _, b := range p.blocks() {
 			command, output, _ := strings.Cut(b.text, "\n")
 			args, ours := strings.CutPrefix(command, "$ portico ")
-			if !ours || !slices.Contains([]string{"up", "down", "status", "reset", "kubeconfig", "config", "version"}, strings.Fields(args)[0]) {
+			if !ours || !slices.Contains([]string{"up", "down", "status", "reset", "kubeconfig", "config", "version", "fleet", "logs", "metrics", "trace", "alert", "cost", "budget"}, strings.Fields(args)[0]) {
 				continue
 			}
 			count++
@@ -39,9 +39,13 @@ func TestOutputs(t *testing.T) {
 // scenarios are what the commands print in the scenarios of package cli, by command line.
 func scenarios(t *testing.T) map[string][]string {
 	t.Helper()
-	files, err := filepath.Glob("../cli/testdata/*.txtar")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("found %d scenarios, %v", len(files), err)
+	var files []string
+	for _, pattern := range []string{"../cli/testdata/*.txtar", "../cli/testdata/api/*.txtar"} {
+		some, err := filepath.Glob(pattern)
+		if err != nil || len(some) == 0 {
+			t.Fatalf("found %d scenarios of %s, %v", len(some), pattern, err)
+		}
+		files = append(files, some...)
 	}
 	all := map[string][]string{}
 	for _, file := range files {

@@ -15,7 +15,7 @@ import (
 
 // "all:" because the names of partial templates begin with an underscore.
 //
-//go:embed all:cluster all:provider
+//go:embed all:cluster all:provider all:service
 var files embed.FS
 
 // Chart is one chart of the bundle.

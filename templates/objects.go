@@ -21,6 +21,8 @@ const (
 	ClusterChartVersion  = "1.0.0"
 	ProviderChartVersion = "1.0.0"
 	PodinfoVersion       = "6.9.2"
+	CollectorsVersion    = "1.0.0"
+	PropagationVersion   = "1.0.0"
 )
 
 // Repository is the path in the registry below which the charts are.
@@ -50,7 +52,7 @@ func Objects(p Params) []client.Object {
 	objects := repository(p)
 	objects = append(objects, providerTemplates()...)
 	objects = append(objects, clusterTemplates(p)...)
-	objects = append(objects, podinfoTemplate(p))
+	objects = append(objects, serviceTemplate(p, "podinfo", PodinfoVersion), serviceTemplate(p, "kof-collectors", CollectorsVersion), serviceTemplate(p, "kof-propagation", PropagationVersion), childService(p))
 	objects = append(objects, singletons(p)...)
 	return append(objects, engineProviders(p)...)
 }
@@ -122,10 +124,10 @@ func clusterTemplates(p Params) []client.Object {
 	return objects
 }
 
-func podinfoTemplate(p Params) client.Object {
-	spec := chart("podinfo", PodinfoVersion)
+func serviceTemplate(p Params, name, version string) client.Object {
+	spec := chart(name, version)
 	return kinded(&kcm.ServiceTemplate{
-		ObjectMeta: named(p.Namespace, "podinfo-"+Dashed(PodinfoVersion)),
+		ObjectMeta: named(p.Namespace, name+"-"+Dashed(version)),
 		Spec:       kcm.ServiceTemplateSpec{Helm: &spec},
 	}, kcm.GroupVersion.WithKind("ServiceTemplate"))
 }

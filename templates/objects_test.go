@@ -28,6 +28,7 @@ func TestObjects(t *testing.T) {
 	for _, name := range []string{
 		"Management/kcm", "AccessManagement/kcm", "StateManagementProvider/ksm-projectsveltos", "Release/kcm-0-1-0-rc-1",
 		"HelmRepository/kcm-templates", "ClusterTemplate/local-hosted-1-0-0", "ClusterTemplate/adopted-cluster-1-0-0", "ServiceTemplate/podinfo-6-9-2",
+		"ServiceTemplate/kof-collectors-1-0-0",
 	} {
 		if got[name] == nil {
 			t.Errorf("%s is missing", name)

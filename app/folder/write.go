@@ -16,3 +16,11 @@ func WriteFile(path string, content []byte) error {
 	}
 	return pki.WriteFile(path, content)
 }
+
+// WriteNew is WriteFile where there is no file yet: one that is there stays as it is.
+func WriteNew(path string, content []byte) error {
+	if _, err := os.Lstat(path); err == nil {
+		return nil
+	}
+	return WriteFile(path, content)
+}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"portico.dev/portico/app/folder"
+	"portico.dev/portico/clusters/local/network"
 	"portico.dev/portico/config"
 	"portico.dev/portico/pki"
 )
@@ -38,13 +39,15 @@ var (
 	// HelmController and AddonController are the programs of the engines flux and sveltos.
 	HelmController  = Program{Name: "helm-controller"}
 	AddonController = Program{Name: "addon-controller"}
+	// Telemetry serves what is sent to and asked of the stores of telemetry.
+	Telemetry = Program{Name: "telemetry", Serves: true}
 	// Admin is the person at the keyboard; its group may do everything.
 	Admin = Program{Name: "admin"}
 )
 
 // All are the programs of the plane.
 func All() []Program {
-	return []Program{ClusterAPI, Controllers, Registry, HTTP, Services, HelmController, AddonController, Admin}
+	return []Program{ClusterAPI, Controllers, Registry, HTTP, Services, HelmController, AddonController, Telemetry, Admin}
 }
 
 // User is the program's name in the eyes of the API server.
@@ -62,7 +65,14 @@ func (p Program) client() pki.Leaf {
 }
 
 func (p Program) server(host string) pki.Leaf {
-	return pki.Leaf{CommonName: p.User(), Names: []string{host, config.Loopback, "localhost"}, Usage: pki.Server, Validity: validity}
+	l := pki.Leaf{CommonName: p.User(), Names: []string{host, config.Loopback, "localhost"}, Usage: pki.Server, Validity: validity}
+	if p == Telemetry {
+		// Local clusters find it under this machine's address on their own network.
+		for index := 1; index < 255; index++ {
+			l.Names = append(l.Names, network.Host{}.Of(network.Cluster{Index: index}).HostIP.String())
+		}
+	}
+	return l
 }
 
 // Site is where identities are made.

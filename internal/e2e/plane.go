@@ -47,9 +47,9 @@ func NewPlane(bin Installation, data string) (*Plane, error) {
 }
 
 // portsInARow is how many ports a plane takes, beginning with that of Listen.
-const portsInARow = 9
+const portsInARow = 14
 
-// freeListen is the first address of which eight ports in a row are free. It looks between the
+// freeListen is the first address of which so many ports in a row are free. It looks between the
 // ports that local clusters take and those that the kernel gives out.
 func freeListen() (string, error) {
 	const first, last = 28100, 32600
@@ -61,7 +61,7 @@ func freeListen() (string, error) {
 			return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), nil
 		}
 	}
-	return "", errors.New("looking for free ports: no eight in a row between 28100 and 32600")
+	return "", errors.New("looking for free ports: not as many in a row between 28100 and 32600")
 }
 
 func allFree(first int) bool {

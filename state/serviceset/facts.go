@@ -61,8 +61,11 @@ func (l *look) facts(ctx context.Context) (values.Facts, Unknown, error) {
 // target is the object that stands for the cluster: that of an adopted one goes first.
 func (l *look) target(ctx context.Context) (*unstructured.Unstructured, error) {
 	key := client.ObjectKey{Namespace: l.set.Namespace, Name: l.set.Spec.Cluster}
-	if l.set.Spec.Provider.SelfManagement {
+	switch {
+	case l.set.Spec.Provider.SelfManagement:
 		key = client.ObjectKey{Namespace: kcm.SelfClusterNamespace, Name: kcm.SelfClusterName}
+	case key.Name == "":
+		return nil, nil // it is judged before anybody knows for which cluster
 	}
 	for _, kind := range []schema.GroupKind{sveltosClusterKind, clusterKind} {
 		found, err := l.read(ctx, kind, key)

@@ -56,8 +56,14 @@ type PromxyServerGroupSpec struct {
 	HTTPClient PromxyHTTPClient `json:"http_client,omitempty"`
 }
 
-// PromxyServerGroupStatus is empty.
-type PromxyServerGroupStatus struct{}
+// PromxyServerGroupStatus is what was observed.
+type PromxyServerGroupStatus struct {
+	// Conditions say in detail how the object is doing. k0rdent has none here.
+	// +listType=map
+	// +listMapKey=type
+	// +optional
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}
 
 // PromxyServerGroup adds the metrics of one cluster to what can be asked in one place.
 //
@@ -73,7 +79,7 @@ type PromxyServerGroup struct {
 	// Spec says where the store is.
 	// +optional
 	Spec PromxyServerGroupSpec `json:"spec,omitempty"`
-	// Status is empty.
+	// Status is what was observed.
 	// +optional
 	Status PromxyServerGroupStatus `json:"status,omitempty"`
 }

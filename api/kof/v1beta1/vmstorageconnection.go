@@ -56,8 +56,14 @@ type VMStorageConnectionSpec struct {
 	TargetStorageNode TargetStorageNode `json:"target_storage_node"`
 }
 
-// VMStorageConnectionStatus is empty.
-type VMStorageConnectionStatus struct{}
+// VMStorageConnectionStatus is what was observed.
+type VMStorageConnectionStatus struct {
+	// Conditions say in detail how the object is doing. k0rdent has none here.
+	// +listType=map
+	// +listMapKey=type
+	// +optional
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}
 
 // VMStorageConnection adds the logs or traces of one cluster to what can be asked in one place.
 //
@@ -73,7 +79,7 @@ type VMStorageConnection struct {
 	// Spec says what is connected.
 	// +optional
 	Spec VMStorageConnectionSpec `json:"spec,omitempty"`
-	// Status is empty.
+	// Status is what was observed.
 	// +optional
 	Status VMStorageConnectionStatus `json:"status,omitempty"`
 }

@@ -1,0 +1,124 @@
+package groups
+
+import (
+	"context"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	kof "portico.dev/portico/api/kof/v1beta1"
+	"portico.dev/portico/kube/control"
+	"portico.dev/portico/kube/kubetest"
+)
+
+var shared = kubetest.Shared{CRDs: []string{"deploy/crds"}}
+
+func TestMain(m *testing.M) { os.Exit(shared.Run(m)) }
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func group(namespace, name, cluster, target string) *kof.PromxyServerGroup {
+	g := &kof.PromxyServerGroup{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, Labels: map[string]string{kof.SecretNameLabel: "promxy"}}}
+	g.Spec = kof.PromxyServerGroupSpec{ClusterName: cluster, Targets: []string{target}, Scheme: "https", PathPrefix: "/vm/select/0/prometheus"}
+	g.Spec.HTTPClient.BasicAuth = kof.PromxyBasicAuth{CredentialsSecretName: "creds", UsernameKey: "username", PasswordKey: "password"}
+	return g
+}
+
+// A group says what it lacks, is rendered once it has it, and is taken out again when it goes.
+func TestLife(t *testing.T) {
+	cluster := shared.Cluster(t)
+	kube := cluster.Client(t, clientgoscheme.AddToScheme, kof.AddToScheme)
+	namespace := cluster.Namespace(t)
+	cluster.Control(t, ctrl.Options{Scheme: kube.Scheme()}, func(ctx context.Context, mgr ctrl.Manager) error {
+		c := &Controller{Kube: mgr.GetClient(), Live: mgr.GetAPIReader(), Clock: time.Now, Release: namespace, Alerting: Alerting{Alertmanager: "vmalertmanager-cluster:9093"}}
+		return c.Setup(ctx, mgr)
+	})
+	await := func(name, kind, reason string) {
+		t.Helper()
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		defer cancel()
+		w, err := kube.Watch(ctx, &kof.PromxyServerGroupList{}, client.InNamespace(namespace), client.MatchingFields{"metadata.name": name})
+		must(t, err)
+		defer w.Stop()
+		var last []metav1.Condition
+		for e := range w.ResultChan() {
+			if now, ok := e.Object.(*kof.PromxyServerGroup); ok {
+				last = now.Status.Conditions
+				if c := control.Find(last, kind); c != nil && c.Reason == reason {
+					return
+				}
+			}
+		}
+		t.Fatalf("%s: %s is not %s: %v", name, kind, reason, last)
+	}
+	promxy := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "promxy"}}
+	config := func(so func(string) bool) {
+		t.Helper()
+		for end := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+			must(t, kube.Get(t.Context(), client.ObjectKeyFromObject(promxy), promxy))
+			if so(string(promxy.Data[configKey])) {
+				return
+			}
+			if time.Now().After(end) {
+				t.Fatalf("the configuration is %s", promxy.Data[configKey])
+			}
+		}
+	}
+	eu := group(namespace, "eu", "eu", "vmauth.eu.example.org:443")
+	must(t, kube.Create(t.Context(), eu))
+	await("eu", kof.ReadyCondition, reasonNoSecret)
+	must(t, kube.Create(t.Context(), group(namespace, "bad", "bad", "https://vmauth.example.org")))
+	await("bad", kof.ReadyCondition, reasonInvalid)
+	must(t, kube.Create(t.Context(), promxy))
+	await("eu", kof.RenderedCondition, reasonLeftOut)
+	must(t, kube.Create(t.Context(), &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "creds"}, StringData: map[string]string{"username": "admin-1", "password": "secret-word"},
+	}))
+	await("eu", kof.RenderedCondition, reasonRendered)
+	config(func(text string) bool {
+		return strings.Contains(text, "vmauth.eu.example.org:443") && strings.Contains(text, "secret-word") && !strings.Contains(text, "bad")
+	})
+	before := promxy.ResourceVersion
+	time.Sleep(time.Second) // silence cannot be watched for
+	must(t, kube.Get(t.Context(), types.NamespacedName{Namespace: namespace, Name: "promxy"}, promxy))
+	if promxy.ResourceVersion != before {
+		t.Error("a Secret that is as it has to be is written to")
+	}
+	must(t, kube.Delete(t.Context(), eu))
+	config(func(text string) bool {
+		return !strings.Contains(text, "vmauth.eu.example.org") && strings.Contains(text, "server_groups: []")
+	})
+}
+
+func TestRender(t *testing.T) {
+	ready := func(g *kof.PromxyServerGroup) Group {
+		return Group{PromxyServerGroup: *g, Found: true, Username: "u", Password: "p"}
+	}
+	a, b := ready(group("x", "a", "a", "a:443")), ready(group("x", "b", "b", "b:443"))
+	one, err := Render([]Group{a, b}, Alerting{RemoteWrite: "http://vminsert:8480/"})
+	must(t, err)
+	two, err := Render([]Group{b, a}, Alerting{RemoteWrite: "http://vminsert:8480/"})
+	must(t, err)
+	if diff := cmp.Diff(string(one), string(two)); diff != "" {
+		t.Errorf("another order gives other bytes:\n%s", diff)
+	}
+	for _, want := range []string{"promxyCluster: a", "promxyClusterNamespace: x", "dial_timeout: 5s", "ignore_error: true", "insecure_skip_verify: false", "path_prefix: /vm/select/0/prometheus", "evaluation_interval: 5s"} {
+		if !strings.Contains(string(one), want) {
+			t.Errorf("the configuration lacks %q:\n%s", want, one)
+		}
+	}
+}

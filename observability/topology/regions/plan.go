@@ -1,0 +1,132 @@
+package regions
+
+import (
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	kof "portico.dev/portico/api/kof/v1beta1"
+	"portico.dev/portico/kube/control"
+	"portico.dev/portico/observability/topology"
+	"portico.dev/portico/observability/topology/ensure"
+)
+
+// Plan is what has to be there for a region.
+type Plan struct {
+	// Make has to be there, in this order.
+	Make []ensure.Wanted
+	// Prune removes what was made before and is not in Make. A region that became invalid keeps
+	// what it has.
+	Prune bool
+	// User is the region's admin, and Replaced says that only one password of it is good.
+	User     types.NamespacedName
+	Replaced bool
+	// Says is how the region is doing.
+	Says topology.Readiness
+	// Again is when to look again; zero if only the world has to move.
+	Again time.Time
+}
+
+// Inputs are what a decision takes besides the region and what was seen.
+type Inputs struct {
+	Settings topology.Settings
+	// Generate makes a password.
+	Generate func() string
+}
+
+// Decide says what has to be there for the region of a ConfigMap.
+func Decide(cm *corev1.ConfigMap, saw Observed, in Inputs) (Plan, error) {
+	if cm.Labels[kof.ClusterRoleLabel] != kof.RegionalRole {
+		return Plan{Prune: true}, nil
+	}
+	p, err := decide(cm, saw, in)
+	if err == nil {
+		return p, nil
+	}
+	says, known := topology.Unready(err)
+	if !known {
+		return Plan{}, err
+	}
+	// Only the first of several regions with one name is one: what another made is let go of.
+	return Plan{Says: says, Prune: says.Reason == topology.ReasonDuplicate}, nil
+}
+
+func decide(cm *corev1.ConfigMap, saw Observed, in Inputs) (Plan, error) {
+	region, err := topology.ReadRegion(cm)
+	if err != nil {
+		return Plan{}, err
+	}
+	key := types.NamespacedName{Namespace: cm.Namespace, Name: cm.Name}
+	if first, ok := topology.First(region.NamespacedName, saw.Regions); ok && first.Config != key {
+		return Plan{}, topology.Twice(region, first)
+	}
+	ref := control.ControlledBy(cm, corev1.SchemeGroupVersion.WithKind("ConfigMap"))
+	user := topology.User{Name: adminOf(cm, saw), For: ownerOf(key), Owner: &ref, Namespace: cm.Namespace, Cluster: region.Name}
+	credential, again := topology.CredentialOf(saw.Secret).Next(topology.Rotation{
+		Wish: cm.Annotations[topology.RotateAnnotation], Now: saw.Now, Grace: in.Settings.Grace, Generate: in.Generate,
+	})
+	p := Plan{
+		Prune: true, Again: again, User: types.NamespacedName{Namespace: cm.Namespace, Name: user.Name}, Replaced: credential.Previous == "",
+		Says: topology.Readiness{Status: metav1.ConditionTrue, Reason: topology.ReasonReady, Message: "Children may report to it"},
+	}
+	p.Make, err = wanted(cm, saw, in, told{region, user, credential})
+	return p, err
+}
+
+// told is what was found out about a region.
+type told struct {
+	region     topology.Region
+	user       topology.User
+	credential topology.Credential
+}
+
+func wanted(cm *corev1.ConfigMap, saw Observed, in Inputs, t told) ([]ensure.Wanted, error) {
+	u, s := t.user, in.Settings
+	regionless := cm.Labels[kof.RegionlessLabel] == "true"
+	out := []ensure.Wanted{{Object: u.Secret(kof.Namespace, t.credential)}}
+	if cm.Namespace != kof.Namespace {
+		out = append(out, ensure.Wanted{Object: u.Secret(cm.Namespace, t.credential)})
+	}
+	for _, o := range u.Objects(s.Backends, t.credential) {
+		out = append(out, ensure.Wanted{Object: o})
+	}
+	if saw.Cluster != nil && !regionless {
+		m, err := u.Propagate(s, t.region, t.credential)
+		if err != nil {
+			return nil, err
+		}
+		if m != nil {
+			out = append(out, ensure.Wanted{Object: m})
+		}
+	}
+	reader := topology.Reader{For: u.For, Owner: u.Owner, Region: t.region, User: u.Name, Regionless: regionless}
+	group, err := reader.ServerGroup()
+	if err != nil {
+		return nil, err
+	}
+	connections, err := reader.Connections(s)
+	if err != nil {
+		return nil, err
+	}
+	out = append(out, either(group, u.For))
+	for _, c := range connections {
+		out = append(out, either(c, u.For))
+	}
+	rules := topology.RecordRulesConfig(t.region, u.For, u.Owner)
+	out = append(out, ensure.Wanted{Object: rules})
+	if saw.Cluster != nil && saw.Cluster.Labels[kof.KCMRegionClusterLabel] == "true" {
+		if m := topology.PropagateConfig(s, topology.RulesPropagation(cm.Name), u.For, rules.Name); m != nil {
+			out = append(out, either(m, u.For))
+		}
+	}
+	return out, nil
+}
+
+// either is an object with a short hash in its name, and the name that it gets where another
+// owner has the same hash.
+func either(o client.Object, of topology.Owner) ensure.Wanted {
+	return ensure.Wanted{Object: o, Otherwise: topology.Longer(o.GetName(), of)}
+}

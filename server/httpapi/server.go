@@ -1,0 +1,274 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"portico.dev/portico/fleet"
+	"portico.dev/portico/observability/cost/budget"
+	"portico.dev/portico/observability/store"
+	"portico.dev/portico/server/explain"
+	"portico.dev/portico/server/inventory/feed"
+	"portico.dev/portico/server/openapi"
+	"portico.dev/portico/server/rights"
+	"portico.dev/portico/server/signin"
+)
+
+// Bounds of a request.
+const (
+	// mostTime is how long an answer may take, streams of events excepted. It is less than the
+	// time in which a server wants to have read a request.
+	mostTime = 45 * time.Second
+	// mostBody bounds what a request may hold; a plan bounds its manifests itself.
+	mostBody = 1 << 20
+	// mostSearches is how many searches of logs and traces are made at a time.
+	mostSearches = 16
+	// mostStreams is how many streams of events there may be.
+	mostStreams = 500
+	retryAfter  = "5"
+)
+
+// Trees reads what bears on an object.
+type Trees interface {
+	Read(ctx context.Context, of explain.Ref) (explain.Snapshot, error)
+}
+
+// Parts are what the API is made of. What is nil is answered with 404 and the reason.
+type Parts struct {
+	Door  *signin.Door
+	Judge *rights.Judge
+	Feed  *feed.Feed
+	// Trees reads with the rights of a user.
+	Trees func(signin.Identity) (Trees, error)
+
+	Logs   store.Logs
+	Traces store.Traces
+	Alerts Alerter
+	// Budgets judges the budgets of a scope.
+	Budgets func(context.Context, store.Scope) ([]budget.Judgement, error)
+	// Metrics and Cost serve below MetricsPath and CostPath, which they do not see: Prometheus'
+	// HTTP API, and OpenCost's.
+	Metrics, Cost http.Handler
+	// Plan serves POST /plan, and bounds what it reads and how long that takes. Whom a request
+	// comes from is in its context: signin.From. Page serves what nobody else does.
+	Plan, Page http.Handler
+
+	Clock   fleet.Clock
+	Log     *slog.Logger
+	Version string
+}
+
+// Where others hang.
+const (
+	MetricsPath = "/metrics-api"
+	CostPath    = "/cost-api"
+)
+
+// TenantHeader names the tenant whose telemetry a request is about, as the value tenant of its query
+// does: for clients that cannot add one.
+const TenantHeader = "X-Portico-Tenant"
+
+type server struct {
+	Parts
+	searches, streams chan struct{}
+	description       []byte
+}
+
+// New returns the API.
+func New(p Parts) (http.Handler, error) {
+	s := &server{Parts: p, searches: make(chan struct{}, mostSearches), streams: make(chan struct{}, mostStreams)}
+	mux := http.NewServeMux()
+	routes := s.routes()
+	for _, r := range routes {
+		mux.Handle(r.Method+" "+r.Path, r.handler)
+	}
+	if p.Page != nil {
+		mux.Handle("/", p.Page)
+	} else {
+		mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+			refuse(w, http.StatusNotFound, fmt.Errorf("there is nothing at %s %s; what there is: /openapi.json", r.Method, r.URL.Path))
+		})
+	}
+	var err error
+	s.description, err = json.MarshalIndent(openapi.Document(openapi.Info{
+		Title: "Portico", Version: p.Version, Text: "One place to define, run and watch Kubernetes clusters: the fleet, what it says, and what it costs.",
+	}, described(routes)), "", "  ")
+	return secured(mux), err
+}
+
+// secured says with each answer what a browser must not do with it.
+func secured(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		w.Header().Set("X-Frame-Options", "DENY")
+		h.ServeHTTP(w, r)
+	})
+}
+
+// answerer answers a request, or says in an error why it does not.
+type answerer func(http.ResponseWriter, *http.Request) error
+
+// known answers requests of people who are known.
+func (s *server) known(h answerer) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), mostTime)
+		defer cancel()
+		s.answer(w, r.WithContext(ctx), bounded(h))
+	})
+}
+
+// endless is known for answers that take as long as their client wants.
+func (s *server) endless(h answerer) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.answer(w, r, h) })
+}
+
+// bounded bounds what a request may hold.
+func bounded(h answerer) answerer {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		r.Body = http.MaxBytesReader(w, r.Body, mostBody)
+		return h(w, r)
+	}
+}
+
+func (s *server) answer(w http.ResponseWriter, r *http.Request, h answerer) {
+	who, _, err := s.Door.Identify(r)
+	if err == nil {
+		w.Header().Set("Cache-Control", "no-store")
+		err = h(w, r.WithContext(signin.With(r.Context(), who)))
+	}
+	if err != nil {
+		s.fail(w, r, err)
+	}
+}
+
+// scoped is known for what is about telemetry: the context says whose.
+func (s *server) scoped(h answerer) http.Handler {
+	return s.known(func(w http.ResponseWriter, r *http.Request) error {
+		asked := r.URL.Query().Get("tenant")
+		if asked == "" {
+			asked = r.Header.Get(TenantHeader)
+		}
+		scope, err := s.Judge.Scope(r.Context(), signin.From(r.Context()), asked)
+		if err != nil {
+			return err
+		}
+		return h(w, r.WithContext(rights.With(r.Context(), scope)))
+	})
+}
+
+// mounted hands requests over to somebody else's handler.
+func (s *server) mounted(h http.Handler, path, missing string) http.Handler {
+	return s.scoped(func(w http.ResponseWriter, r *http.Request) error {
+		if h == nil {
+			return absent(missing)
+		}
+		// Who it was is nobody's concern behind this line.
+		r.Header.Del("Authorization")
+		r.Header.Del("Cookie")
+		http.StripPrefix(path, h).ServeHTTP(w, r)
+		return nil
+	})
+}
+
+// absentError is about a part that this plane does not have.
+type absentError string
+
+func (e absentError) Error() string {
+	return string(e) + " on this plane; see docs/observability of Portico how to have it"
+}
+
+func absent(what string) error { return absentError(what) }
+
+// busyError says that too many ask at once.
+type busyError string
+
+func (e busyError) Error() string { return string(e) }
+
+// fail answers with an error.
+func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
+	code := codeOf(err)
+	switch {
+	case code == http.StatusUnauthorized:
+		w.Header().Set("WWW-Authenticate", "Bearer")
+	case code == http.StatusTooManyRequests:
+		w.Header().Set("Retry-After", retryAfter)
+	case code >= http.StatusInternalServerError && r.Context().Err() == nil:
+		s.Log.Error("a request was not answered", "method", r.Method, "path", r.URL.Path, "user", signin.From(r.Context()).Name, "error", err)
+	}
+	refuse(w, code, err)
+}
+
+// codeOf is the status of an answer with an error.
+func codeOf(err error) int {
+	var (
+		missing absentError
+		busy    busyError
+		large   *http.MaxBytesError
+		status  apierrors.APIStatus
+	)
+	switch {
+	case errors.Is(err, signin.ErrUnknown):
+		return http.StatusUnauthorized
+	case errors.Is(err, signin.ErrForged), errors.Is(err, rights.ErrNotYours):
+		return http.StatusForbidden
+	case errors.As(err, &missing), errors.Is(err, fleet.ErrNotYet):
+		return http.StatusNotFound
+	case errors.As(err, &busy):
+		return http.StatusTooManyRequests
+	case errors.As(err, &large):
+		return http.StatusRequestEntityTooLarge
+	case errors.Is(err, store.ErrTooMuch):
+		return http.StatusUnprocessableEntity
+	case errors.Is(err, fleet.ErrInvalid):
+		return http.StatusBadRequest
+	case errors.Is(err, feed.ErrReading):
+		return http.StatusServiceUnavailable
+	case errors.Is(err, context.DeadlineExceeded):
+		return http.StatusGatewayTimeout
+	case errors.As(err, &status):
+		// The management API server refused us, or the user by whom we asked it.
+		if apierrors.IsForbidden(err) || apierrors.IsNotFound(err) {
+			return int(status.Status().Code)
+		}
+		return http.StatusServiceUnavailable
+	}
+	return http.StatusInternalServerError
+}
+
+func refuse(w http.ResponseWriter, code int, err error) {
+	text := err.Error()
+	for _, kind := range []error{fleet.ErrInvalid, fleet.ErrNotYet} {
+		text = strings.TrimPrefix(text, kind.Error()+": ") // the status says it
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
+	_ = json.NewEncoder(w).Encode(openapi.Error{Error: text}) // who hung up does not want it any more
+}
+
+func write(w http.ResponseWriter, answer any) error {
+	text, err := json.Marshal(answer)
+	if err != nil {
+		return fmt.Errorf("writing the answer: %w", err)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = w.Write(append(text, '\n')) // as above
+	return nil
+}
+
+// take takes a place among a few, for as long as the returned function is not called.
+func take(places chan struct{}, what string) (release func(), err error) {
+	select {
+	case places <- struct{}{}:
+		return func() { <-places }, nil
+	default:
+		return nil, busyError(fmt.Sprintf("%d %s are under way: try again in %s seconds", cap(places), what, retryAfter))
+	}
+}
