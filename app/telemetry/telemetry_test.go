@@ -127,7 +127,9 @@ func TestRealPrograms(t *testing.T) {
 		t.Fatal(err)
 	}
 	now := time.Now()
-	ask := func(what string) string { return s.DoorURL() + "/vm/select/0/prometheus/api/v1/query?query=" + url.QueryEscape(what) }
+	ask := func(what string) string {
+		return s.DoorURL() + "/vm/select/0/prometheus/api/v1/query?query=" + url.QueryEscape(what)
+	}
 	query := ask("probe")
 	// VictoriaMetrics remembers for a while that there is no such series: the first question is another one.
 	c.await(ask("1"), "a", "pa", `"success"`)
