@@ -8,10 +8,9 @@ import (
 	"net"
 	"net/http"
 	"strconv"
-	"strings"
 
 	"github.com/prometheus/prometheus/model/labels"
-	authenticationv1 "k8s.io/api/authentication/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	ctrlcache "sigs.k8s.io/controller-runtime/pkg/cache"
@@ -19,13 +18,17 @@ import (
 
 	"portico.dev/portico/app/identity"
 	"portico.dev/portico/app/telemetry"
-	"portico.dev/portico/fleet"
+	"portico.dev/portico/kube/remote"
+	"portico.dev/portico/observability/cost/metrics"
+	"portico.dev/portico/observability/cost/opencost"
+	"portico.dev/portico/observability/cost/price"
 	"portico.dev/portico/observability/query"
 	"portico.dev/portico/observability/query/promapi"
 	"portico.dev/portico/observability/store"
 	records "portico.dev/portico/observability/stores/local"
-	"portico.dev/portico/observability/stores/remote"
+	remotestore "portico.dev/portico/observability/stores/remote"
 	"portico.dev/portico/observability/stores/victoria"
+	"portico.dev/portico/server/explain/reader"
 	"portico.dev/portico/server/httpapi"
 	"portico.dev/portico/server/inventory/feed"
 	"portico.dev/portico/server/live"
@@ -48,7 +51,7 @@ func (p *plane) serveAPI(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	parts, err := p.apiParts(authority.CertificatePEM())
+	parts, err := p.apiParts()
 	if err != nil {
 		return err
 	}
@@ -62,8 +65,8 @@ func (p *plane) serveAPI(ctx context.Context) error {
 	return p.serveTLS(ctx, served{as: identity.HTTP, address: address, handler: handler, clients: roots})
 }
 
-func (p *plane) apiParts(authority []byte) (httpapi.Parts, error) {
-	own, err := p.connect(identity.Controllers)
+func (p *plane) apiParts() (httpapi.Parts, error) {
+	own, err := p.connect(identity.HTTP)
 	if err != nil {
 		return httpapi.Parts{}, err
 	}
@@ -71,11 +74,11 @@ func (p *plane) apiParts(authority []byte) (httpapi.Parts, error) {
 	if err != nil {
 		return httpapi.Parts{}, fmt.Errorf("connecting to the management API server: %w", err)
 	}
-	plan, err := p.plans(authority)
+	scheme, err := planning.NewScheme()
 	if err != nil {
 		return httpapi.Parts{}, err
 	}
-	metrics, err := p.metricsAPI()
+	samples, err := p.metricsStore()
 	if err != nil {
 		return httpapi.Parts{}, err
 	}
@@ -95,7 +98,7 @@ func (p *plane) apiParts(authority []byte) (httpapi.Parts, error) {
 		}),
 		Judge:   rights.New(clients.AuthorizationV1().SubjectAccessReviews(), p.feed.Homes, p.env.Now),
 		Feed:    p.feed,
-		Metrics: metrics, Plan: plan, Logs: kept, Traces: kept, Alerts: keptAlerts{alerts, p.stores},
+		Metrics: p.metricsAPI(samples), Cost: p.costs(samples), Plan: p.plans(scheme), Trees: p.trees(scheme), Logs: kept, Traces: kept, Alerts: keptAlerts{alerts, p.stores},
 		Clock: p.env.Now, Log: p.log, Version: p.env.Version,
 	}, nil
 }
@@ -108,8 +111,8 @@ func (p *plane) followFleet(seen ctrlcache.Cache) func(context.Context) error {
 	return func(ctx context.Context) error { return p.feed.Start(ctx, seen) }
 }
 
-// metricsAPI asks the store of this plane.
-func (p *plane) metricsAPI() (http.Handler, error) {
+// metricsStore is the store of metrics of this plane.
+func (p *plane) metricsStore() (store.Metrics, error) {
 	asker, err := p.stores.client()
 	if err != nil {
 		return nil, err
@@ -119,17 +122,28 @@ func (p *plane) metricsAPI() (http.Handler, error) {
 		return nil, err
 	}
 	url := p.stores.site.MetricsURL()
-	kept, err := victoria.New(remote.Config{Read: url, Write: url + "/api/v1/write", User: telemetry.User, Password: password, Client: asker})
-	if err != nil {
-		return nil, err
-	}
+	return victoria.New(remotestore.Config{Read: url, Write: url + "/api/v1/write", User: telemetry.User, Password: password, Client: asker})
+}
+
+// metricsAPI is Prometheus' over the regions; the plane is the only one so far.
+func (p *plane) metricsAPI(kept store.Metrics) http.Handler {
 	region := query.Region{Name: managementCluster, Metrics: kept, Labels: labels.FromStrings("region", managementCluster)}
 	engine := query.New(func() []query.Region { return []query.Region{region} }, query.Defaults(), p.env.Now)
-	who := func(r *http.Request) (store.Scope, error) {
-		scope := rights.From(r.Context())
-		return scope, scope.Check()
-	}
-	return p.stores.behind(promapi.New(engine, who, p.env.Now)), nil
+	return p.stores.behind(promapi.New(engine, scoped, p.env.Now))
+}
+
+// costs is OpenCost's API over what the store knows, by the prices of one's own machines.
+func (p *plane) costs(kept store.Metrics) http.Handler {
+	return p.stores.behind(opencost.API{
+		Source: metrics.New(kept, p.env.Now, metrics.Options{}), Access: scoped,
+		Book: func() price.Book { return price.Book{} }, Clock: p.env.Now,
+	}.Handler())
+}
+
+// scoped says whose telemetry a request may see: the HTTP API has found it out.
+func scoped(r *http.Request) (store.Scope, error) {
+	scope := rights.From(r.Context())
+	return scope, scope.Check()
 }
 
 // records asks the store of logs and traces of this plane.
@@ -144,29 +158,44 @@ func (p *plane) records() (keptRecords, error) {
 	return keptRecords{kept, p.stores}, err
 }
 
-// plans answers POST /plan. It has no rights of its own: the token of whoever asks is what the
-// management API server is asked with.
-func (p *plane) plans(authority []byte) (http.Handler, error) {
-	scheme, err := planning.NewScheme()
+// as is the configuration by which somebody acts on the management cluster. The HTTP API may do
+// nothing there itself but act as others.
+func (p *plane) as(who signin.Identity) (*rest.Config, error) {
+	config, err := p.connect(identity.HTTP)
 	if err != nil {
 		return nil, err
 	}
-	if err := authenticationv1.AddToScheme(scheme); err != nil {
-		return nil, err
-	}
+	config.Impersonate = rest.ImpersonationConfig{UserName: who.Name, UID: who.UID, Groups: who.Groups, Extra: who.Extra}
+	config.QPS = -1
+	return config, nil
+}
+
+// plans answers POST /plan with the rights of whoever asks.
+func (p *plane) plans(scheme *runtime.Scheme) http.Handler {
 	return planning.Handler(func(r *http.Request) (*planning.Planner, error) {
-		token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-		if !ok {
-			return nil, fmt.Errorf("%w: send a token of the management API server: Authorization: Bearer TOKEN; kubectl create token makes one", fleet.ErrInvalid)
-		}
-		asker := &rest.Config{Host: p.server(), BearerToken: token, TLSClientConfig: rest.TLSClientConfig{CAData: authority}, QPS: -1}
-		kube, err := client.New(asker, client.Options{Scheme: scheme})
+		config, err := p.as(signin.From(r.Context()))
 		if err != nil {
 			return nil, err
 		}
-		if err := known(r.Context(), kube); err != nil {
+		kube, err := client.New(config, client.Options{Scheme: scheme})
+		if err != nil {
 			return nil, err
 		}
 		return p.env.planner(kube, p.cfg.State.Engine), nil
-	}), nil
+	})
+}
+
+// trees reads what bears on an object, likewise; child clusters by the kubeconfigs that the user may read.
+func (p *plane) trees(scheme *runtime.Scheme) func(signin.Identity) (httpapi.Trees, error) {
+	return func(who signin.Identity) (httpapi.Trees, error) {
+		config, err := p.as(who)
+		if err != nil {
+			return nil, err
+		}
+		kube, err := client.New(config, client.Options{Scheme: scheme})
+		if err != nil {
+			return nil, err
+		}
+		return reader.New(kube, reader.ChildrenOf(remote.New(kube, config, p.log)), p.env.Now), nil
+	}
 }

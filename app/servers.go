@@ -12,9 +12,7 @@ import (
 	"path/filepath"
 	"time"
 
-	authenticationv1 "k8s.io/api/authentication/v1"
 	"sigs.k8s.io/controller-runtime/pkg/certwatcher"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"portico.dev/portico/app/identity"
 	"portico.dev/portico/kube/source/store"
@@ -24,14 +22,6 @@ import (
 // serveRegistry serves the bundled charts and images, by TLS.
 func (p *plane) serveRegistry(ctx context.Context) error {
 	return p.serveTLS(ctx, served{as: identity.Registry, address: p.registry(), handler: oci.Registry(os.DirFS(p.bin.charts()))})
-}
-
-// known asks the API server who the client speaks for: it takes no token that it does not know.
-func known(ctx context.Context, kube client.Client) error {
-	if err := kube.Create(ctx, &authenticationv1.SelfSubjectReview{}); err != nil {
-		return fmt.Errorf("asking the management API server whose token this is: %w", err)
-	}
-	return nil
 }
 
 // served is what is served by TLS: under the certificate of a program, at an address.

@@ -12,11 +12,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
-	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -64,7 +61,7 @@ func (s *session) connect(ctx context.Context) (*connection, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &connection{kube: kube, read: reader.New(kube, childrenOf(children), s.Now), planner: s.Planner(kube, cfg.State.Engine)}, nil
+	return &connection{kube: kube, read: reader.New(kube, reader.ChildrenOf(children), s.Now), planner: s.Planner(kube, cfg.State.Engine)}, nil
 }
 
 // restConfig finds the management cluster: the one that flags name; else the plane of the data
@@ -90,25 +87,6 @@ func (s *session) restConfig(ctx context.Context) (*rest.Config, error) {
 		return nil, fmt.Errorf("reading the kubeconfig: %w", err)
 	}
 	return config, nil
-}
-
-// childrenOf connects to child clusters without asking them what they know: the few kinds that
-// are looked at are in every cluster.
-func childrenOf(clusters *remote.Clusters) reader.Children {
-	mapper := meta.NewDefaultRESTMapper(nil)
-	for _, gvk := range reader.ChildKinds() {
-		mapper.Add(gvk, meta.RESTScopeNamespace)
-	}
-	mapper.Add(corev1.SchemeGroupVersion.WithKind("Node"), meta.RESTScopeRoot)
-	return func(ctx context.Context, key types.NamespacedName) (client.Reader, error) {
-		cluster, err := clusters.Cluster(ctx, key)
-		if err != nil {
-			return nil, err
-		}
-		config := cluster.Config()
-		config.Timeout, config.QPS = reader.Patience, -1
-		return client.New(config, client.Options{Scheme: runtime.NewScheme(), Mapper: mapper})
-	}
 }
 
 // serverTalk is what the API server puts before what is wrong with an object.

@@ -29,9 +29,30 @@ say "Asking the service, through the cluster's API server"
 $portico kubeconfig demo >"$config"
 $kubectl --kubeconfig "$config" get --raw /api/v1/namespaces/podinfo/services/podinfo:http/proxy/
 
+answered=$(($(date +%s) - began))
+
+label=k0rdent.mirantis.com/kof-cluster-role=child
+say "Having the cluster say how it is: kubectl label clusterdeployment demo $label"
+$portico kubeconfig >"$config"
+$kubectl --kubeconfig "$config" -n kcm-system label --overwrite clusterdeployment demo $label
+
+# found COMMAND...: waits until an answer has more than its heading, and shows it.
+found() {
+	say "portico $*"
+	for _ in $(seq 120); do
+		answer=$($portico "$@" 2>/dev/null) || answer=
+		[ "$(printf '%s\n' "$answer" | wc -l)" -gt 1 ] && break
+		sleep 1
+	done
+	printf '%s\n' "$answer"
+}
+found logs demo --in podinfo --limit 5
+found metrics query 'sum by (k8s_namespace_name) (k8s_pod_phase{cluster="demo"} == bool 2)'
+found cost --by namespace --window 1h
+
 cat <<TEXT
 
-The service answered, $(($(date +%s) - began)) seconds after the command. Everything keeps running.
+The service answered $answered seconds after the command. Everything keeps running.
 
   look      bin/portico cluster tree demo
   kubectl   bin/portico kubeconfig demo > demo.kubeconfig

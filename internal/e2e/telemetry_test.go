@@ -52,6 +52,12 @@ func TestTelemetry(t *testing.T) {
 	if res := s.portico("fleet"); res.Code != 0 || !strings.Contains(res.Out, child.Name) {
 		t.Errorf("portico fleet: exit status %d, %s%s", res.Code, res.Out, res.Talk)
 	}
+	if res := s.portico("cost", "--by", "namespace", "--window", "1h", "--tenant", "team-a"); res.Code != 0 || !strings.Contains(res.Out, "podinfo") {
+		t.Errorf("portico cost: exit status %d, %s%s", res.Code, res.Out, res.Talk)
+	}
+	if res := s.portico("alert", "list"); res.Code != 0 {
+		t.Errorf("portico alert list: exit status %d, %s%s", res.Code, res.Out, res.Talk)
+	}
 	if running := s.pids(programs...); len(running) != len(programs) {
 		t.Errorf("of the programs %v there run %v", programs, running)
 	}
