@@ -93,7 +93,7 @@ test: packages build ## All tests, the real ones included (as root: with real ma
 packages:
 	@hack/install-packages.sh
 
-# Before a build of twenty-five minutes, not after it.
+# Before a build of forty minutes, not after it.
 root:
 	@hack/require-root.sh
 
