@@ -1,6 +1,6 @@
 // Command bench measures what Portico promises, and prints each figure beside its limit.
 //
-//	go run ./bench start|demo|cluster|fleet|nodes|idle|releases|services [-quick]
+//	go run ./bench start|demo|cluster|fleet|nodes|idle|releases|services|telemetry [-quick]
 //
 // It starts a real management plane from bin/ in namespaces of its own, and removes it at the end.
 // A figure over its limit says "no"; the exit status is 1 only if something could not be measured.
@@ -30,7 +30,7 @@ func main() {
 type measurement func(ctx context.Context, b *bench) error
 
 func measurements() map[string]measurement {
-	return map[string]measurement{"start": start, "demo": demo, "cluster": cluster, "fleet": fleet, "nodes": nodes, "idle": idle, "releases": releases, "services": services}
+	return map[string]measurement{"start": start, "demo": demo, "cluster": cluster, "fleet": fleet, "nodes": nodes, "idle": idle, "releases": releases, "services": services, "telemetry": telemetry}
 }
 
 func run(ctx context.Context, args []string) int {
