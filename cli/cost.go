@@ -109,7 +109,7 @@ func showCosts(all []allocation, drawn bool) shown {
 	}
 	for _, a := range all {
 		table.names = append(table.names, a.Name)
-		row := a.row()
+		row := a.row(placesOf(sum.Total))
 		if drawn {
 			row = append(row, bar(a.Total, most, barWidth))
 		}
@@ -117,20 +117,34 @@ func showCosts(all []allocation, drawn bool) shown {
 	}
 	if len(all) > 1 {
 		sum.Name = "(all)"
-		table.rows = append(table.rows, sum.row())
+		table.rows = append(table.rows, sum.row(placesOf(sum.Total)))
 	}
 	return table
 }
 
-func (a allocation) row() []string {
+// row writes amounts with so many decimal places.
+func (a allocation) row(places int) []string {
+	amount := func(v float64) string { return strconv.FormatFloat(v, 'f', places, 64) }
 	efficiency := "-"
 	if a.TotalEfficiency != nil {
 		efficiency = strconv.Itoa(int(math.Round(*a.TotalEfficiency*100))) + " %"
 	}
-	return []string{harmless(a.Name), cents(a.CPU), cents(a.RAM), cents(a.GPU), cents(a.Storage), cents(a.Network + a.Balancers), cents(a.Shared), cents(a.Total), efficiency}
+	return []string{harmless(a.Name), amount(a.CPU), amount(a.RAM), amount(a.GPU), amount(a.Storage), amount(a.Network + a.Balancers), amount(a.Shared), amount(a.Total), efficiency}
 }
 
+// cents is an amount with two decimal places.
 func cents(v float64) string { return strconv.FormatFloat(v, 'f', 2, 64) }
+
+// placesOf is how many decimal places amounts of a table are shown with: two, and more where the sum is
+// less than one, which a small cluster costs in an hour.
+func placesOf(sum float64) int {
+	const most = 6
+	places := 2
+	for unit := 1.0; sum != 0 && places < most && math.Abs(sum) < unit; unit /= 10 {
+		places++
+	}
+	return places
+}
 
 func budgetCommand(s *session) *cobra.Command {
 	c := &cobra.Command{
