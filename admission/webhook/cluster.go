@@ -14,6 +14,7 @@ import (
 func (w world) clusterDeployment() rules[kcm.ClusterDeployment, *kcm.ClusterDeployment] {
 	return rules[kcm.ClusterDeployment, *kcm.ClusterDeployment]{
 		defaults: func(ctx context.Context, d, old *kcm.ClusterDeployment) error {
+			admission.LabelClusterDeployment(d)
 			// An object that lives without values goes on without.
 			if d.Spec.Config != nil || old != nil && old.Spec.Config == nil {
 				return nil

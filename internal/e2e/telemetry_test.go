@@ -39,6 +39,7 @@ func TestTelemetry(t *testing.T) {
 	object.Labels = map[string]string{kof.ClusterRoleLabel: kof.ChildRole, kof.TenantLabel: "team-a"}
 	s.apply(object)
 	s.timed("from applied to ready, collectors and stores included", func() { s.awaitReady(child) })
+	s.releases(s.kube, child.Key().Namespace, child.Name, "deployed") // what telemetry adds to the cluster is no second revision
 	s.timed("until its pods are among the metrics", func() {
 		s.untilSays("metrics", "query", `count by (cluster, tenant) (k8s_pod_phase{k8s_namespace_name="podinfo"})`, "--tenant", "team-a", "-o", "json")
 	})

@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	kof "portico.dev/portico/api/kof/v1beta1"
+	"portico.dev/portico/fleet"
 )
 
 // Annotations of our own.
@@ -36,9 +37,8 @@ const (
 	messageAnnotation = prefix + "telemetry-message"
 )
 
-// NamespaceLabel repeats the namespace of a ClusterDeployment, as KOF's kof-cluster-name repeats
-// its name: a selector by name alone would choose the clusters of that name in all namespaces.
-const NamespaceLabel = prefix + "cluster-namespace"
+// NamespaceLabel repeats the namespace of a ClusterDeployment.
+const NamespaceLabel = fleet.ClusterNamespaceLabel
 
 // Owner is whom something is made for.
 type Owner struct {

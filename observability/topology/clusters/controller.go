@@ -13,7 +13,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	kcm "portico.dev/portico/api/kcm/v1beta1"
-	kof "portico.dev/portico/api/kof/v1beta1"
 	"portico.dev/portico/fleet"
 	"portico.dev/portico/kube/control"
 	"portico.dev/portico/observability/topology"
@@ -86,9 +85,7 @@ func (c *Controller) act(ctx context.Context, of topology.Owner, plan Plan) erro
 // mark writes the labels that selectors need, and how the telemetry is doing.
 func (c *Controller) mark(ctx context.Context, d *kcm.ClusterDeployment, says topology.Readiness) error {
 	was := d.DeepCopy()
-	if d.Labels[kof.ClusterRoleLabel] != "" {
-		label(d) // of others nobody asks, and a label of a cluster is a change of it
-	}
+	label(d)
 	says.Mark(d)
 	err := control.Patch(ctx, c.Kube, was, d)
 	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {

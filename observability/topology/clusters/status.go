@@ -2,28 +2,22 @@ package clusters
 
 import (
 	"errors"
+	"maps"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	kcm "portico.dev/portico/api/kcm/v1beta1"
-	kof "portico.dev/portico/api/kof/v1beta1"
 	"portico.dev/portico/fleet"
 	"portico.dev/portico/observability/topology"
 	"portico.dev/portico/observability/topology/ensure"
 )
 
-// label gives a cluster the labels by which MultiClusterServices choose it. They say nothing
-// that the cluster's own name does not.
+// label gives a cluster the labels by which MultiClusterServices choose it, where the admission has
+// not: in the one that was there before.
 func label(d *kcm.ClusterDeployment) {
-	want := map[string]string{kof.ClusterNameLabel: d.Name, topology.NamespaceLabel: d.Namespace}
-	next := make(map[string]string, len(d.Labels)+len(want))
-	for key, value := range d.Labels {
-		next[key] = value
-	}
-	for key, value := range want {
-		if len(value) <= 63 { // a name may be longer than the value of a label
-			next[key] = value
-		}
+	next := maps.Clone(d.Labels)
+	for key, value := range fleet.TelemetryLabels(d.Namespace, d.Name, d.Labels) {
+		next[key] = value // who has a role has labels
 	}
 	d.Labels = next
 }
