@@ -106,8 +106,10 @@ func (l *testbed) Patience() time.Duration { return 4 * time.Minute }
 // Limits implements enginetest.LimitedLab.
 func (l *testbed) Limits() map[string]string {
 	wait := "Sveltos cannot break off an installation that waits for its pods: the change is made when the wait has ended"
+	rare := "after some failures Sveltos tries a removal so rarely again that its end takes minutes on a busy machine"
 	return map[string]string{
 		"Overtaken": wait, "RemoveWhileWaiting": wait,
+		"RemoveUnawaited": rare, "LeaveUnawaited": rare,
 		"FailingHook":   "Sveltos passes on which hook has failed, not why: see FailingHookInHelmsWords",
 		"DriftReported": "without its agents, Sveltos does not see what is changed by hand on a target",
 	}
