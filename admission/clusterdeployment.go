@@ -12,7 +12,6 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	kcm "portico.dev/portico/api/kcm/v1beta1"
-	"portico.dev/portico/fleet"
 )
 
 // ClusterDeploymentRefs is what the rules for a ClusterDeployment have to know of the world.
@@ -33,14 +32,6 @@ type ClusterDeploymentRefs struct {
 	IPAMClaim      *kcm.ClusterIPAMClaim
 	// AnyUpgrade lets the template change to any other, not only along chains.
 	AnyUpgrade bool
-}
-
-// LabelClusterDeployment gives a cluster with a role in telemetry the labels by which it is chosen:
-// labels are values of its chart, and later ones would be another revision of its release.
-func LabelClusterDeployment(d *kcm.ClusterDeployment) {
-	for key, value := range fleet.TelemetryLabels(d.Namespace, d.Name, d.Labels) {
-		d.Labels[key] = value // who has a role has labels
-	}
 }
 
 // DefaultClusterDeployment fills in the values of the template for an object that has none, and

@@ -365,15 +365,6 @@ func TestClusterDeploymentDeletion(t *testing.T) {
 	})
 }
 
-func TestLabelClusterDeployment(t *testing.T) {
-	d := cluster(t)
-	d.Labels = map[string]string{"k0rdent.mirantis.com/kof-cluster-role": "child"}
-	admission.LabelClusterDeployment(d)
-	if d.Labels["k0rdent.mirantis.com/kof-cluster-name"] != d.Name || d.Labels["observability.portico.dev/cluster-namespace"] != d.Namespace {
-		t.Errorf("labels %v; want those that name the cluster", d.Labels)
-	}
-}
-
 func TestDefaultClusterDeployment(t *testing.T) {
 	template := clusterRefs(t).Template
 	template.Status.Config = &kcm.JSON{Raw: []byte(`{"a":1}`)}

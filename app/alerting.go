@@ -12,7 +12,7 @@ import (
 
 // alerts is Alertmanager, as the plane asks it.
 func (s *stores) alerts() (*alertmanager.Client, error) {
-	asker, err := s.signedClient()
+	asker, err := s.client()
 	if err != nil {
 		return nil, err
 	}
@@ -21,7 +21,7 @@ func (s *stores) alerts() (*alertmanager.Client, error) {
 
 // alerting registers the controller of rules and receivers, once what evaluates and sends them serves.
 func (s *stores) alerting(mgr ctrl.Manager) error {
-	asker, err := s.signedClient()
+	asker, err := s.client()
 	if err != nil {
 		return err
 	}
@@ -29,7 +29,10 @@ func (s *stores) alerting(mgr ctrl.Manager) error {
 	if err != nil {
 		return err
 	}
-	sender := alertmanager.New(s.site.AlertsURL(), asker)
+	sender, err := s.alerts()
+	if err != nil {
+		return err
+	}
 	c := &delivery.Controller{
 		Kube: mgr.GetClient(), Live: mgr.GetAPIReader(),
 		Settings:  delivery.Settings{Home: kof.Namespace, Region: managementCluster, Defaults: defaults},

@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"crypto/rand"
-	"crypto/x509"
 	"fmt"
 	"net"
 	"net/http"
@@ -17,7 +16,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"portico.dev/portico/app/identity"
-	"portico.dev/portico/app/telemetry"
 	"portico.dev/portico/kube/remote"
 	"portico.dev/portico/observability/cost/metrics"
 	"portico.dev/portico/observability/cost/opencost"
@@ -59,10 +57,8 @@ func (p *plane) serveAPI(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(authority.CertificatePEM())
 	address := net.JoinHostPort(p.cfg.Host(), strconv.Itoa(p.cfg.Ports().HTTP))
-	return p.serveTLS(ctx, served{as: identity.HTTP, address: address, handler: handler, clients: roots})
+	return p.serveTLS(ctx, served{as: identity.HTTP, address: address, handler: handler, clients: trusting(authority.CertificatePEM())})
 }
 
 func (p *plane) apiParts() (httpapi.Parts, error) {
@@ -117,12 +113,8 @@ func (p *plane) metricsStore() (store.Metrics, error) {
 	if err != nil {
 		return nil, err
 	}
-	password, err := p.stores.site.Password()
-	if err != nil {
-		return nil, err
-	}
 	url := p.stores.site.MetricsURL()
-	return victoria.New(remotestore.Config{Read: url, Write: url + "/api/v1/write", User: telemetry.User, Password: password, Client: asker})
+	return victoria.New(remotestore.Config{Read: url, Write: url + "/api/v1/write", Client: asker})
 }
 
 // metricsAPI is Prometheus' over the regions; the plane is the only one so far.
@@ -148,7 +140,7 @@ func scoped(r *http.Request) (store.Scope, error) {
 
 // records asks the store of logs and traces of this plane.
 func (p *plane) records() (keptRecords, error) {
-	asker, err := p.stores.signedClient()
+	asker, err := p.stores.client()
 	if err != nil {
 		return keptRecords{}, err
 	}

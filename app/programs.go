@@ -173,9 +173,18 @@ func (e *embedded) keeper() supervise.Program {
 
 // answers returns a check whether url answers with success, by the given authority.
 func answers(url string, authority []byte) func(context.Context) error {
+	return answersTo(&http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: trusting(authority)}, DisableKeepAlives: true}}, url)
+}
+
+// trusting is the pool of one authority.
+func trusting(authority []byte) *x509.CertPool {
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(authority)
-	c := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, DisableKeepAlives: true}}
+	return roots
+}
+
+// answersTo is the same for a client that knows whom to trust.
+func answersTo(c *http.Client, url string) func(context.Context) error {
 	return func(ctx context.Context) error {
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 		if err != nil {

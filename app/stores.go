@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -32,6 +31,8 @@ type stores struct {
 	*plane
 	site  telemetry.Site
 	asked chan struct{}
+	// client is made when the first one needs it: the plane's authority is there by then.
+	client func() (*http.Client, error)
 	// mgr is there before the programs are started; seen is what its controllers see.
 	mgr  ctrl.Manager
 	seen ctrlcache.Cache
@@ -44,7 +45,7 @@ type stores struct {
 
 func (p *plane) newStores() *stores {
 	files := p.identities().Files(identity.Telemetry)
-	return &stores{
+	s := &stores{
 		plane: p, asked: make(chan struct{}, 1),
 		site: telemetry.Site{
 			Folder: p.folder, Libexec: p.bin.libexec(), Bin: string(p.bin), Ports: p.cfg.Ports(), Days: p.cfg.Observability.Retention,
@@ -52,6 +53,8 @@ func (p *plane) newStores() *stores {
 			Authority: filepath.Join(p.folder.Management(), "pki", "ca.crt"),
 		},
 	}
+	s.client = sync.OnceValues(s.newClient)
+	return s
 }
 
 // ask has the programs started.
@@ -160,13 +163,9 @@ func (s *stores) bring(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	password, err := s.site.Password()
-	if err != nil {
-		return err
-	}
 	for _, p := range all {
 		program := s.onDemandProgram(p.Name, p.Path, "", 0)
-		program.Spec.Args, program.Inputs, program.Ready = p.Args, p.Inputs, healthy(asker, p, password)
+		program.Spec.Args, program.Inputs, program.Ready = p.Args, p.Inputs, answersTo(asker, p.Health)
 		if err := s.supervisor.Keep(ctx, program); err != nil {
 			return fmt.Errorf("starting %s: %w", p.Name, err)
 		}
@@ -185,24 +184,10 @@ func (s *stores) bring(ctx context.Context) error {
 	return nil
 }
 
-// client is by what the plane asks the stores.
-func (s *stores) client() (*http.Client, error) {
+// newClient is by what the plane asks the stores: it trusts the plane's authority, and says on every
+// request that it is the plane's.
+func (s *stores) newClient() (*http.Client, error) {
 	authority, err := s.identities().Authority(s.env.Now())
-	if err != nil {
-		return nil, err
-	}
-	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(authority.CertificatePEM())
-	transport := &http.Transport{
-		TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, MaxIdleConnsPerHost: 16, IdleConnTimeout: time.Minute,
-		ForceAttemptHTTP2: true,
-	}
-	return &http.Client{Transport: transport}, nil
-}
-
-// signedClient is client, which says on every request that it is the plane's.
-func (s *stores) signedClient() (*http.Client, error) {
-	c, err := s.client()
 	if err != nil {
 		return nil, err
 	}
@@ -210,8 +195,11 @@ func (s *stores) signedClient() (*http.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.Transport = signed{c.Transport, password}
-	return c, nil
+	transport := &http.Transport{
+		TLSClientConfig:     &tls.Config{RootCAs: trusting(authority.CertificatePEM()), MinVersion: tls.VersionTLS12},
+		MaxIdleConnsPerHost: 16, IdleConnTimeout: time.Minute, ForceAttemptHTTP2: true,
+	}
+	return &http.Client{Transport: signed{transport, password}}, nil
 }
 
 // signed says on every request that it is the plane's.
@@ -224,26 +212,4 @@ func (s signed) RoundTrip(r *http.Request) (*http.Response, error) {
 	r = r.Clone(r.Context())
 	r.SetBasicAuth(telemetry.User, s.password)
 	return s.RoundTripper.RoundTrip(r)
-}
-
-// healthy returns a check whether a program serves.
-func healthy(asker *http.Client, p telemetry.Program, password string) func(context.Context) error {
-	return func(ctx context.Context) error {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.Health, nil)
-		if err != nil {
-			return err
-		}
-		if p.Guarded {
-			req.SetBasicAuth(telemetry.User, password)
-		}
-		r, err := asker.Do(req)
-		if err != nil {
-			return err
-		}
-		r.Body.Close()
-		if r.StatusCode != http.StatusOK {
-			return fmt.Errorf("%s answers %s", p.Health, r.Status)
-		}
-		return nil
-	}
 }

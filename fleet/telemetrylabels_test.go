@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	kcm "portico.dev/portico/api/kcm/v1beta1"
 	kof "portico.dev/portico/api/kof/v1beta1"
 	"portico.dev/portico/fleet"
 )
@@ -25,5 +26,18 @@ func TestTelemetryLabels(t *testing.T) {
 		if diff := cmp.Diff(tc.want, fleet.TelemetryLabels("team", tc.name, tc.labels)); diff != "" {
 			t.Errorf("%s (-want +got)\n%s", tc.why, diff)
 		}
+	}
+}
+
+func TestLabelForTelemetry(t *testing.T) {
+	d := &kcm.ClusterDeployment{}
+	d.Namespace, d.Name, d.Labels = "team", "dev", map[string]string{kof.ClusterRoleLabel: kof.ChildRole}
+	fleet.LabelForTelemetry(d)
+	if d.Labels["k0rdent.mirantis.com/kof-cluster-name"] != d.Name || d.Labels["observability.portico.dev/cluster-namespace"] != d.Namespace {
+		t.Errorf("labels %v; want those that name the cluster", d.Labels)
+	}
+	without := &kcm.ClusterDeployment{}
+	if fleet.LabelForTelemetry(without); without.Labels != nil {
+		t.Errorf("labels %v of a cluster without a role", without.Labels)
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"portico.dev/portico/admission"
 	kcm "portico.dev/portico/api/kcm/v1beta1"
+	"portico.dev/portico/fleet"
 )
 
 //lint:file-ignore SA1019 k0rdent's users still write the deprecated fields
@@ -14,7 +15,7 @@ import (
 func (w world) clusterDeployment() rules[kcm.ClusterDeployment, *kcm.ClusterDeployment] {
 	return rules[kcm.ClusterDeployment, *kcm.ClusterDeployment]{
 		defaults: func(ctx context.Context, d, old *kcm.ClusterDeployment) error {
-			admission.LabelClusterDeployment(d)
+			fleet.LabelForTelemetry(d)
 			// An object that lives without values goes on without.
 			if d.Spec.Config != nil || old != nil && old.Spec.Config == nil {
 				return nil

@@ -18,9 +18,8 @@ import (
 type Program struct {
 	Name, Path, Dir string
 	Args, Inputs    []string
-	// Health is asked whether it serves; by User and Password where Guarded says so.
-	Health  string
-	Guarded bool
+	// Health is asked whether it serves, in the plane's name.
+	Health string
 }
 
 // most memory of each store, and what one question may take of it.
@@ -129,11 +128,11 @@ func (s Site) rules() Program {
 // records is portico-store; who may ask it stands in a file beside its configuration.
 func (s Site) records(password string) (Program, error) {
 	dir := s.dir(Records)
-	users, config := filepath.Join(dir, "users.yaml"), filepath.Join(dir, "config.yaml")
-	for file, content := range map[string]any{
+	users, file := filepath.Join(dir, "users.yaml"), filepath.Join(dir, "config.yaml")
+	for path, content := range map[string]any{
 		users: []map[string]string{{"name": User, "password": password}},
-		config: map[string]any{
-			"listen": net.JoinHostPort(loopback, strconv.Itoa(s.Ports.Records)), "dir": filepath.Join(dir, "data"), "usersFile": users,
+		file: map[string]any{
+			"listen": net.JoinHostPort(config.Loopback, strconv.Itoa(s.Ports.Records)), "dir": filepath.Join(dir, "data"), "usersFile": users,
 			"tls":       map[string]string{"certFile": s.Certificate, "keyFile": s.Key},
 			"retention": map[string]string{"time": fmt.Sprintf("%dh", 24*s.Days)},
 			// A collector keeps what was refused so, and sends it again.
@@ -144,12 +143,12 @@ func (s Site) records(password string) (Program, error) {
 		if err != nil {
 			return Program{}, err
 		}
-		if err := folder.WriteFile(file, text); err != nil {
+		if err := folder.WriteFile(path, text); err != nil {
 			return Program{}, fmt.Errorf("preparing the store of logs and traces: %w", err)
 		}
 	}
-	p := s.program(Records, "--config="+config)
-	p.Inputs = append(p.Inputs, users, config)
+	p := s.program(Records, "--config="+file)
+	p.Inputs = append(p.Inputs, users, file)
 	p.Health = s.RecordsURL() + "/health"
 	return p, nil
 }
@@ -162,13 +161,11 @@ func (s Site) alerts(password string) (Program, error) {
 	}
 	p := s.program(Alerts,
 		"--config.file="+s.AlertsFile(), "--storage.path="+filepath.Join(dir, "data"), "--web.config.file="+web,
-		"--web.listen-address="+net.JoinHostPort(loopback, strconv.Itoa(s.Ports.Alerts)), "--cluster.listen-address=", "--log.level=warn",
+		"--web.listen-address="+net.JoinHostPort(config.Loopback, strconv.Itoa(s.Ports.Alerts)), "--cluster.listen-address=", "--log.level=warn",
 	)
-	p.Health, p.Guarded = s.AlertsURL()+"/-/healthy", true
+	p.Health = s.AlertsURL() + "/-/healthy"
 	return p, nil
 }
-
-const loopback = config.Loopback
 
 // writeWeb writes who may ask Alertmanager. The digest of a password is another one each time: one
 // that is still right stays.

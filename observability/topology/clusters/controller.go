@@ -38,7 +38,7 @@ func (c *Controller) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	var d kcm.ClusterDeployment
 	err := c.Kube.Get(ctx, req.NamespacedName, &d)
 	if apierrors.IsNotFound(err) {
-		return reconcile.Result{}, c.act(ctx, ownerOf(req.NamespacedName), Plan{Prune: true})
+		return reconcile.Result{}, c.act(ctx, ownerOf(req.NamespacedName), ensure.Plan{Prune: true})
 	}
 	if err != nil || !d.DeletionTimestamp.IsZero() {
 		// As long as the cluster is there it sends, and is let in.
@@ -49,13 +49,13 @@ func (c *Controller) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	if err != nil {
 		return reconcile.Result{}, err
 	}
-	plan, err := Decide(&d, saw, Inputs{c.Settings.Defaulted(), c.Generate})
+	plan, err := Decide(&d, saw, ensure.Inputs{Settings: c.Settings.Defaulted(), Generate: c.Generate})
 	if err != nil {
 		return reconcile.Result{}, err
 	}
 	failure := c.act(ctx, ownerOf(req.NamespacedName), plan)
 	if errors.Is(failure, ensure.ErrTaken) {
-		plan.Says = taken(failure)
+		plan.Says = ensure.Taken(failure)
 	}
 	next := fleet.Done()
 	if !plan.Again.IsZero() {
@@ -64,18 +64,8 @@ func (c *Controller) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	return control.Result(next, errors.Join(failure, c.mark(ctx, &d, plan.Says)))
 }
 
-func (c *Controller) act(ctx context.Context, of topology.Owner, plan Plan) error {
-	written, err := c.Writer.Make(ctx, of, plan.Make)
-	if err == nil && plan.Replaced {
-		err = c.Writer.RemovePrevious(ctx, of, plan.User)
-	}
-	if err == nil && plan.Prune {
-		var removed []string
-		removed, err = c.Writer.Keep(ctx, of, plan.Make)
-		for _, name := range removed {
-			written = append(written, "no "+name)
-		}
-	}
+func (c *Controller) act(ctx context.Context, of topology.Owner, plan ensure.Plan) error {
+	written, err := c.Writer.Carry(ctx, of, plan)
 	if len(written) > 0 {
 		log.FromContext(ctx).Info("configured telemetry", "wrote", strings.Join(written, ", "))
 	}
@@ -85,7 +75,7 @@ func (c *Controller) act(ctx context.Context, of topology.Owner, plan Plan) erro
 // mark writes the labels that selectors need, and how the telemetry is doing.
 func (c *Controller) mark(ctx context.Context, d *kcm.ClusterDeployment, says topology.Readiness) error {
 	was := d.DeepCopy()
-	label(d)
+	fleet.LabelForTelemetry(d) // where the admission has not
 	says.Mark(d)
 	err := control.Patch(ctx, c.Kube, was, d)
 	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {

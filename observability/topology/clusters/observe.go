@@ -6,7 +6,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -14,6 +13,7 @@ import (
 	kcm "portico.dev/portico/api/kcm/v1beta1"
 	kof "portico.dev/portico/api/kof/v1beta1"
 	"portico.dev/portico/observability/topology"
+	"portico.dev/portico/observability/topology/ensure"
 )
 
 // Observed is what a decision about a cluster rests on.
@@ -53,7 +53,7 @@ func (c *Controller) observe(ctx context.Context, d *kcm.ClusterDeployment, role
 	if role == topology.Child {
 		name = topology.ChildConfig(d.Name)
 	}
-	if saw.Config, err = read(ctx, c.Live, d.Namespace, name, &corev1.ConfigMap{}); err != nil || role == topology.Regional {
+	if saw.Config, err = ensure.Read(ctx, c.Live, types.NamespacedName{Namespace: d.Namespace, Name: name}, &corev1.ConfigMap{}); err != nil || role == topology.Regional {
 		return saw, err
 	}
 	if err := c.observeRegions(ctx, d, &saw); err != nil {
@@ -61,7 +61,7 @@ func (c *Controller) observe(ctx context.Context, d *kcm.ClusterDeployment, role
 	}
 	namespace := &metav1.PartialObjectMetadata{}
 	namespace.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
-	if namespace, err = read(ctx, c.Live, "", d.Namespace, namespace); err != nil {
+	if namespace, err = ensure.Read(ctx, c.Live, types.NamespacedName{Name: d.Namespace}, namespace); err != nil {
 		return saw, err
 	}
 	if namespace != nil {
@@ -97,14 +97,14 @@ func (c *Controller) observeUser(ctx context.Context, d *kcm.ClusterDeployment, 
 	short := topology.ChildUser(key)
 	holder := &metav1.PartialObjectMetadata{}
 	holder.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
-	if saw.Holder, err = read(ctx, c.Live, kof.Namespace, topology.Credentials(short), holder); err != nil {
+	if saw.Holder, err = ensure.Read(ctx, c.Live, types.NamespacedName{Namespace: kof.Namespace, Name: topology.Credentials(short)}, holder); err != nil {
 		return err
 	}
 	user := userOf(key, *saw)
-	if saw.Secret, err = read(ctx, c.Live, d.Namespace, topology.Credentials(user), &corev1.Secret{}); err != nil {
+	if saw.Secret, err = ensure.Read(ctx, c.Live, types.NamespacedName{Namespace: d.Namespace, Name: topology.Credentials(user)}, &corev1.Secret{}); err != nil {
 		return err
 	}
-	saw.Delivery, err = read(ctx, c.Kube, "", topology.UserPropagation(user), &kcm.MultiClusterService{})
+	saw.Delivery, err = ensure.Read(ctx, c.Kube, types.NamespacedName{Name: topology.UserPropagation(user)}, &kcm.MultiClusterService{})
 	return err
 }
 
@@ -123,17 +123,4 @@ func userOf(child types.NamespacedName, saw Observed) string {
 
 func ownerOf(cluster types.NamespacedName) topology.Owner {
 	return topology.Owner{Kind: kcm.ClusterDeploymentKind, NamespacedName: cluster}
-}
-
-// read reads an object into one; nil if there is none.
-func read[T client.Object](ctx context.Context, from client.Reader, namespace, name string, into T) (T, error) {
-	var none T
-	err := from.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, into)
-	if apierrors.IsNotFound(err) {
-		return none, nil
-	}
-	if err != nil {
-		return none, fmt.Errorf("reading %T %s/%s: %w", into, namespace, name, err)
-	}
-	return into, nil
 }

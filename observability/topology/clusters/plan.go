@@ -3,7 +3,6 @@ package clusters
 import (
 	"errors"
 	"slices"
-	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -15,33 +14,10 @@ import (
 	"portico.dev/portico/observability/topology/ensure"
 )
 
-// Plan is what has to be there for a cluster.
-type Plan struct {
-	// Make has to be there, in this order.
-	Make []ensure.Wanted
-	// Prune removes what was made before and is not in Make. A cluster that cannot be configured
-	// any more keeps what it has: its data go on to flow where they went.
-	Prune bool
-	// User is the child's, and Replaced says that only one password of it is good.
-	User     types.NamespacedName
-	Replaced bool
-	// Says is how the cluster's telemetry is doing; the zero value for one without a role.
-	Says topology.Readiness
-	// Again is when to look again; zero if only the world has to move.
-	Again time.Time
-}
-
-// Inputs are what a decision takes besides the cluster and what was seen.
-type Inputs struct {
-	Settings topology.Settings
-	// Generate makes a password.
-	Generate func() string
-}
-
 // Decide says what has to be there for a cluster that is not on its way out.
-func Decide(d *kcm.ClusterDeployment, saw Observed, in Inputs) (Plan, error) {
+func Decide(d *kcm.ClusterDeployment, saw Observed, in ensure.Inputs) (ensure.Plan, error) {
 	role, err := topology.RoleOf(d.Labels)
-	var p Plan
+	var p ensure.Plan
 	switch {
 	case err != nil:
 	case role == topology.Regional:
@@ -49,36 +25,36 @@ func Decide(d *kcm.ClusterDeployment, saw Observed, in Inputs) (Plan, error) {
 	case role == topology.Child:
 		p, err = child(d, saw, in)
 	default:
-		return Plan{Prune: true}, nil
+		return ensure.Plan{Prune: true}, nil
 	}
 	if err == nil {
 		return p, nil
 	}
 	says, known := topology.Unready(err)
 	if !known {
-		return Plan{}, err
+		return ensure.Plan{}, err
 	}
-	return Plan{Says: says}, nil
+	return ensure.Plan{Says: says}, nil
 }
 
-func region(d *kcm.ClusterDeployment, saw Observed) (Plan, error) {
+func region(d *kcm.ClusterDeployment, saw Observed) (ensure.Plan, error) {
 	if saw.Config != nil && topology.UserOwned(saw.Config) {
 		// Whatever it says is what its user wants.
-		return Plan{Says: verdict(saw)}, nil
+		return ensure.Plan{Says: verdict(saw)}, nil
 	}
 	at, err := place(d, saw)
 	if err != nil {
-		return Plan{}, err
+		return ensure.Plan{}, err
 	}
 	found, err := topology.RegionOf(d, at)
 	if err != nil {
-		return Plan{}, err
+		return ensure.Plan{}, err
 	}
 	ref := control.ControlledBy(d, kcm.GroupVersion.WithKind(kcm.ClusterDeploymentKind))
 	config := topology.Config{
 		For: ownerOf(found.NamespacedName), Owner: &ref, Role: topology.Regional, Region: found, Rotate: d.Annotations[topology.RotateAnnotation],
 	}
-	return Plan{Make: []ensure.Wanted{{Object: config.ConfigMap()}}, Prune: true, Says: verdict(saw)}, nil
+	return ensure.Plan{Make: []ensure.Wanted{{Object: config.ConfigMap()}}, Prune: true, Says: verdict(saw)}, nil
 }
 
 // verdict is what the controller of regions says about the region's ConfigMap.
@@ -99,18 +75,18 @@ func place(d *kcm.ClusterDeployment, saw Observed) (topology.Place, error) {
 	return topology.PlaceOf(cloud, d.Spec.Config), err
 }
 
-func child(d *kcm.ClusterDeployment, saw Observed, in Inputs) (Plan, error) {
+func child(d *kcm.ClusterDeployment, saw Observed, in ensure.Inputs) (ensure.Plan, error) {
 	at, err := place(d, saw)
 	if err != nil && !named(d, err) {
-		return Plan{}, err
+		return ensure.Plan{}, err
 	}
 	tenant, err := topology.Tenant(d.Labels, saw.NamespaceTenant)
 	if err != nil {
-		return Plan{}, err
+		return ensure.Plan{}, err
 	}
 	to, err := topology.Choose(topology.WishOf(d, at, saw.Config), in.Settings.Reach, saw.Regions)
 	if err != nil {
-		return Plan{}, err
+		return ensure.Plan{}, err
 	}
 	key := types.NamespacedName{Namespace: d.Namespace, Name: d.Name}
 	ref := control.ControlledBy(d, kcm.GroupVersion.WithKind(kcm.ClusterDeploymentKind))
@@ -118,7 +94,7 @@ func child(d *kcm.ClusterDeployment, saw Observed, in Inputs) (Plan, error) {
 	credential, again := topology.CredentialOf(saw.Secret).Next(topology.Rotation{
 		Wish: d.Annotations[topology.RotateAnnotation], Now: saw.Now, Grace: in.Settings.Grace, Generate: in.Generate,
 	})
-	p := Plan{
+	p := ensure.Plan{
 		Prune: true, Again: again, Says: delivered(to, saw, in.Settings, user.Name),
 		User: types.NamespacedName{Namespace: d.Namespace, Name: user.Name}, Replaced: credential.Previous == "",
 	}
@@ -139,7 +115,7 @@ type told struct {
 	credential topology.Credential
 }
 
-func wanted(d *kcm.ClusterDeployment, saw Observed, in Inputs, t told) ([]ensure.Wanted, error) {
+func wanted(d *kcm.ClusterDeployment, saw Observed, in ensure.Inputs, t told) ([]ensure.Wanted, error) {
 	u := t.user
 	// The Secret in kof comes first: whose it is decides who has the name.
 	out := []ensure.Wanted{{Object: u.Secret(kof.Namespace, t.credential)}}

@@ -13,6 +13,7 @@ import (
 	"portico.dev/portico/internal/scenario"
 	"portico.dev/portico/kube/control"
 	"portico.dev/portico/observability/topology"
+	"portico.dev/portico/observability/topology/ensure"
 )
 
 func TestScenarios(t *testing.T) {
@@ -22,7 +23,7 @@ func TestScenarios(t *testing.T) {
 		if err := errors.Join(in.Decode("cluster.yaml", &d), in.Decode("observed.yaml", &saw)); err != nil {
 			return nil, err
 		}
-		with := Inputs{topology.Settings{Template: "kof-propagation"}.Defaulted(), func() string { return "generated" }}
+		with := ensure.Inputs{Settings: topology.Settings{Template: "kof-propagation"}.Defaulted(), Generate: func() string { return "generated" }}
 		plan, err := Decide(&d, saw, with)
 		if err != nil {
 			return nil, err
@@ -35,7 +36,7 @@ func TestScenarios(t *testing.T) {
 	})
 }
 
-func lines(p Plan) []string {
+func lines(p ensure.Plan) []string {
 	var out []string
 	for _, w := range p.Make {
 		line := control.Name(w.Object)

@@ -114,6 +114,11 @@ func (w *Writer) Make(ctx context.Context, of topology.Owner, wanted []Wanted) (
 	if err != nil {
 		return nil, err
 	}
+	return w.make(ctx, of, made, wanted)
+}
+
+// make does so beside what was made before.
+func (w *Writer) make(ctx context.Context, of topology.Owner, made []Made, wanted []Wanted) (written []string, err error) {
 	for _, want := range wanted {
 		o := want.Object
 		longer := slices.ContainsFunc(made, func(m Made) bool {
@@ -169,12 +174,8 @@ func (w *Writer) one(ctx context.Context, of topology.Owner, o client.Object) (b
 	return true, control.Apply(ctx, w.kube, fieldOwner, want)
 }
 
-// Keep removes what was made for an owner, but for what is wanted. It returns what it removed.
-func (w *Writer) Keep(ctx context.Context, of topology.Owner, wanted []Wanted) (removed []string, err error) {
-	made, err := w.Made(ctx, of)
-	if err != nil {
-		return nil, err
-	}
+// keep removes what was made before, but for what is wanted. It returns what it removed.
+func (w *Writer) keep(ctx context.Context, of topology.Owner, made []Made, wanted []Wanted) (removed []string, err error) {
 	for _, m := range made {
 		kept := slices.ContainsFunc(wanted, func(want Wanted) bool {
 			return want.GetObjectKind().GroupVersionKind() == m.Kind && client.ObjectKeyFromObject(want) == m.NamespacedName

@@ -45,7 +45,7 @@ func (c *Controller) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	var cm corev1.ConfigMap
 	err := c.Live.Get(ctx, req.NamespacedName, &cm)
 	if apierrors.IsNotFound(err) {
-		return reconcile.Result{}, c.act(ctx, ownerOf(req.NamespacedName), Plan{Prune: true})
+		return reconcile.Result{}, c.act(ctx, ownerOf(req.NamespacedName), ensure.Plan{Prune: true})
 	}
 	if err != nil || !cm.DeletionTimestamp.IsZero() {
 		return reconcile.Result{}, err
@@ -56,13 +56,13 @@ func (c *Controller) Reconcile(ctx context.Context, req reconcile.Request) (reco
 			return reconcile.Result{}, err
 		}
 	}
-	plan, err := Decide(&cm, saw, Inputs{c.Settings.Defaulted(), c.Generate})
+	plan, err := Decide(&cm, saw, ensure.Inputs{Settings: c.Settings.Defaulted(), Generate: c.Generate})
 	if err != nil {
 		return reconcile.Result{}, err
 	}
 	failure := c.act(ctx, ownerOf(req.NamespacedName), plan)
 	if errors.Is(failure, ensure.ErrTaken) {
-		plan.Says = topology.Readiness{Status: metav1.ConditionFalse, Reason: topology.ReasonTaken, Message: fleet.Sentence(failure) + ": rename it, or remove it if it is not needed"}
+		plan.Says = ensure.Taken(failure)
 	}
 	next := fleet.Done()
 	if !plan.Again.IsZero() {
@@ -71,18 +71,8 @@ func (c *Controller) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	return control.Result(next, errors.Join(failure, c.mark(ctx, &cm, plan)))
 }
 
-func (c *Controller) act(ctx context.Context, of topology.Owner, plan Plan) error {
-	written, err := c.Writer.Make(ctx, of, plan.Make)
-	if err == nil && plan.Replaced {
-		err = c.Writer.RemovePrevious(ctx, of, plan.User)
-	}
-	if err == nil && plan.Prune {
-		var removed []string
-		removed, err = c.Writer.Keep(ctx, of, plan.Make)
-		for _, name := range removed {
-			written = append(written, "no "+name)
-		}
-	}
+func (c *Controller) act(ctx context.Context, of topology.Owner, plan ensure.Plan) error {
+	written, err := c.Writer.Carry(ctx, of, plan)
 	if len(written) > 0 {
 		log.FromContext(ctx).Info("configured a region", "wrote", strings.Join(written, ", "))
 	}
@@ -90,7 +80,7 @@ func (c *Controller) act(ctx context.Context, of topology.Owner, plan Plan) erro
 }
 
 // mark writes how the region is doing, and the name of its admin.
-func (c *Controller) mark(ctx context.Context, cm *corev1.ConfigMap, plan Plan) error {
+func (c *Controller) mark(ctx context.Context, cm *corev1.ConfigMap, plan ensure.Plan) error {
 	was := cm.DeepCopy()
 	plan.Says.Mark(cm)
 	if plan.User.Name != "" && cm.Annotations[topology.UserAnnotation] != plan.User.Name {

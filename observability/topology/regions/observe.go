@@ -6,7 +6,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -14,6 +13,7 @@ import (
 	kcm "portico.dev/portico/api/kcm/v1beta1"
 	kof "portico.dev/portico/api/kof/v1beta1"
 	"portico.dev/portico/observability/topology"
+	"portico.dev/portico/observability/topology/ensure"
 )
 
 // Observed is what a decision about a region rests on.
@@ -39,7 +39,7 @@ func (c *Controller) observe(ctx context.Context, cm *corev1.ConfigMap) (Observe
 		saw.Regions = append(saw.Regions, topology.CandidateOf(&found.Items[i]))
 	}
 	region := topology.CandidateOf(cm).Region
-	cluster, err := read(ctx, c.Kube, region.NamespacedName, &kcm.ClusterDeployment{})
+	cluster, err := ensure.Read(ctx, c.Kube, region.NamespacedName, &kcm.ClusterDeployment{})
 	if err != nil {
 		return saw, err
 	}
@@ -49,11 +49,11 @@ func (c *Controller) observe(ctx context.Context, cm *corev1.ConfigMap) (Observe
 	holder := &metav1.PartialObjectMetadata{}
 	holder.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
 	short := topology.AdminUser(client.ObjectKeyFromObject(cm))
-	if saw.Holder, err = read(ctx, c.Live, types.NamespacedName{Namespace: kof.Namespace, Name: topology.Credentials(short)}, holder); err != nil {
+	if saw.Holder, err = ensure.Read(ctx, c.Live, types.NamespacedName{Namespace: kof.Namespace, Name: topology.Credentials(short)}, holder); err != nil {
 		return saw, err
 	}
 	key := types.NamespacedName{Namespace: cm.Namespace, Name: topology.Credentials(adminOf(cm, saw))}
-	saw.Secret, err = read(ctx, c.Live, key, &corev1.Secret{})
+	saw.Secret, err = ensure.Read(ctx, c.Live, key, &corev1.Secret{})
 	return saw, err
 }
 
@@ -69,20 +69,4 @@ func adminOf(cm *corev1.ConfigMap, saw Observed) string {
 
 func ownerOf(config types.NamespacedName) topology.Owner {
 	return topology.Owner{Kind: "ConfigMap", NamespacedName: config}
-}
-
-// read reads an object into one; nil if there is none.
-func read[T client.Object](ctx context.Context, from client.Reader, key types.NamespacedName, into T) (T, error) {
-	var none T
-	if key.Name == "" {
-		return none, nil
-	}
-	err := from.Get(ctx, key, into)
-	if apierrors.IsNotFound(err) {
-		return none, nil
-	}
-	if err != nil {
-		return none, fmt.Errorf("reading %T %s: %w", into, key, err)
-	}
-	return into, nil
 }

@@ -1,8 +1,6 @@
 package regions
 
 import (
-	"time"
-
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -14,33 +12,10 @@ import (
 	"portico.dev/portico/observability/topology/ensure"
 )
 
-// Plan is what has to be there for a region.
-type Plan struct {
-	// Make has to be there, in this order.
-	Make []ensure.Wanted
-	// Prune removes what was made before and is not in Make. A region that became invalid keeps
-	// what it has.
-	Prune bool
-	// User is the region's admin, and Replaced says that only one password of it is good.
-	User     types.NamespacedName
-	Replaced bool
-	// Says is how the region is doing.
-	Says topology.Readiness
-	// Again is when to look again; zero if only the world has to move.
-	Again time.Time
-}
-
-// Inputs are what a decision takes besides the region and what was seen.
-type Inputs struct {
-	Settings topology.Settings
-	// Generate makes a password.
-	Generate func() string
-}
-
 // Decide says what has to be there for the region of a ConfigMap.
-func Decide(cm *corev1.ConfigMap, saw Observed, in Inputs) (Plan, error) {
+func Decide(cm *corev1.ConfigMap, saw Observed, in ensure.Inputs) (ensure.Plan, error) {
 	if cm.Labels[kof.ClusterRoleLabel] != kof.RegionalRole {
-		return Plan{Prune: true}, nil
+		return ensure.Plan{Prune: true}, nil
 	}
 	p, err := decide(cm, saw, in)
 	if err == nil {
@@ -48,27 +23,27 @@ func Decide(cm *corev1.ConfigMap, saw Observed, in Inputs) (Plan, error) {
 	}
 	says, known := topology.Unready(err)
 	if !known {
-		return Plan{}, err
+		return ensure.Plan{}, err
 	}
 	// Only the first of several regions with one name is one: what another made is let go of.
-	return Plan{Says: says, Prune: says.Reason == topology.ReasonDuplicate}, nil
+	return ensure.Plan{Says: says, Prune: says.Reason == topology.ReasonDuplicate}, nil
 }
 
-func decide(cm *corev1.ConfigMap, saw Observed, in Inputs) (Plan, error) {
+func decide(cm *corev1.ConfigMap, saw Observed, in ensure.Inputs) (ensure.Plan, error) {
 	region, err := topology.ReadRegion(cm)
 	if err != nil {
-		return Plan{}, err
+		return ensure.Plan{}, err
 	}
 	key := types.NamespacedName{Namespace: cm.Namespace, Name: cm.Name}
 	if first, ok := topology.First(region.NamespacedName, saw.Regions); ok && first.Config != key {
-		return Plan{}, topology.Twice(region, first)
+		return ensure.Plan{}, topology.Twice(region, first)
 	}
 	ref := control.ControlledBy(cm, corev1.SchemeGroupVersion.WithKind("ConfigMap"))
 	user := topology.User{Name: adminOf(cm, saw), For: ownerOf(key), Owner: &ref, Namespace: cm.Namespace, Cluster: region.Name}
 	credential, again := topology.CredentialOf(saw.Secret).Next(topology.Rotation{
 		Wish: cm.Annotations[topology.RotateAnnotation], Now: saw.Now, Grace: in.Settings.Grace, Generate: in.Generate,
 	})
-	p := Plan{
+	p := ensure.Plan{
 		Prune: true, Again: again, User: types.NamespacedName{Namespace: cm.Namespace, Name: user.Name}, Replaced: credential.Previous == "",
 		Says: topology.Readiness{Status: metav1.ConditionTrue, Reason: topology.ReasonReady, Message: "Children may report to it"},
 	}
@@ -83,7 +58,7 @@ type told struct {
 	credential topology.Credential
 }
 
-func wanted(cm *corev1.ConfigMap, saw Observed, in Inputs, t told) ([]ensure.Wanted, error) {
+func wanted(cm *corev1.ConfigMap, saw Observed, in ensure.Inputs, t told) ([]ensure.Wanted, error) {
 	u, s := t.user, in.Settings
 	regionless := cm.Labels[kof.RegionlessLabel] == "true"
 	out := []ensure.Wanted{{Object: u.Secret(kof.Namespace, t.credential)}}

@@ -14,6 +14,7 @@ import (
 	"portico.dev/portico/internal/scenario"
 	"portico.dev/portico/kube/control"
 	"portico.dev/portico/observability/topology"
+	"portico.dev/portico/observability/topology/ensure"
 )
 
 func TestScenarios(t *testing.T) {
@@ -25,7 +26,7 @@ func TestScenarios(t *testing.T) {
 		}
 		settings := topology.Settings{Template: "kof-propagation", LogsCluster: "logs", TracesCluster: "traces"}.Defaulted()
 		saw.Regions = append(saw.Regions, topology.CandidateOf(&cm))
-		plan, err := Decide(&cm, saw, Inputs{settings, func() string { return "generated" }})
+		plan, err := Decide(&cm, saw, ensure.Inputs{Settings: settings, Generate: func() string { return "generated" }})
 		if err != nil {
 			return nil, err
 		}
@@ -34,7 +35,7 @@ func TestScenarios(t *testing.T) {
 	})
 }
 
-func lines(p Plan) []string {
+func lines(p ensure.Plan) []string {
 	var out []string
 	for _, w := range p.Make {
 		line := "make " + control.Name(w.Object)
