@@ -64,17 +64,9 @@ func (w *judgedWatch) once(ctx context.Context) (began bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	stream, err := w.client.Resource(resource).Watch(ctx, metav1.ListOptions{ResourceVersion: w.from, AllowWatchBookmarks: true})
-	if err != nil {
-		if answered(err) {
-			w.from = ""
-		}
-		return false, err
-	}
-	if !drained(ctx, stream, w.take) {
-		w.from = ""
-	}
-	return true, nil
+	return streamed(ctx, &w.from, w.take, func(o metav1.ListOptions) (watch.Interface, error) {
+		return w.client.Resource(resource).Watch(ctx, o)
+	})
 }
 
 // isNoKind says whether the cluster does not know the kind, or not any more.

@@ -189,15 +189,24 @@ func (w *objectWatch) once(ctx context.Context) (began bool, err error) {
 		w.replace(list.Items)
 		w.from = list.ResourceVersion
 	}
-	stream, err := objects.Watch(ctx, metav1.ListOptions{LabelSelector: helm.ReleaseSelector, ResourceVersion: w.from, AllowWatchBookmarks: true})
+	return streamed(ctx, &w.from, w.take, func(o metav1.ListOptions) (watch.Interface, error) {
+		o.LabelSelector = helm.ReleaseSelector
+		return objects.Watch(ctx, o)
+	})
+}
+
+// streamed watches from a version on until the watch ends, and forgets a version that one cannot go on
+// from. It says whether watching began. What takes events keeps the version.
+func streamed(ctx context.Context, from *string, take func(watch.Event), open func(metav1.ListOptions) (watch.Interface, error)) (began bool, err error) {
+	stream, err := open(metav1.ListOptions{ResourceVersion: *from, AllowWatchBookmarks: true})
 	if err != nil {
 		if answered(err) {
-			w.from = ""
+			*from = ""
 		}
 		return false, err
 	}
-	if !drained(ctx, stream, w.take) {
-		w.from = ""
+	if !drained(ctx, stream, take) {
+		*from = ""
 	}
 	return true, nil
 }

@@ -54,17 +54,10 @@ func (w *sourceWatch) once(ctx context.Context) (began bool, err error) {
 		w.from = list.ResourceVersion
 		w.changed(helm.Object{})
 	}
-	stream, err := w.objects.Watch(ctx, metav1.ListOptions{FieldSelector: w.but, ResourceVersion: w.from, AllowWatchBookmarks: true})
-	if err != nil {
-		if answered(err) {
-			w.from = ""
-		}
-		return false, err
-	}
-	if !drained(ctx, stream, w.take) {
-		w.from = ""
-	}
-	return true, nil
+	return streamed(ctx, &w.from, w.take, func(o metav1.ListOptions) (watch.Interface, error) {
+		o.FieldSelector = w.but
+		return w.objects.Watch(ctx, o)
+	})
 }
 
 func (w *sourceWatch) take(event watch.Event) {

@@ -8,7 +8,6 @@ import (
 	"net/http"
 
 	"github.com/klauspost/compress/snappy"
-	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/prompb"
 	"github.com/prometheus/prometheus/promql/parser"
@@ -19,9 +18,7 @@ import (
 )
 
 // Store keeps metrics in a Prometheus.
-type Store struct {
-	api *remote.API
-}
+type Store struct{ remote.Finder }
 
 var _ store.Metrics = (*Store)(nil)
 
@@ -31,12 +28,12 @@ func New(c remote.Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Store{api: api}, nil
+	return &Store{remote.Finder{API: api}}, nil
 }
 
 // Write implements store.Metrics.
 func (s *Store) Write(ctx context.Context, of store.Tenant, series []store.Series) error {
-	return s.api.Write(ctx, of, series, nil)
+	return s.API.Write(ctx, of, series, nil)
 }
 
 // Query implements store.Metrics.
@@ -45,48 +42,7 @@ func (s *Store) Query(ctx context.Context, in store.Scope, expr parser.Expr, on 
 	if err != nil {
 		return store.Answer{}, err
 	}
-	return s.api.Query(ctx, scoped.String(), on, at, nil)
-}
-
-// Series implements store.Metrics.
-func (s *Store) Series(ctx context.Context, in store.Scope, selectors [][]*labels.Matcher, on store.Range, at store.Limits) ([]labels.Labels, error) {
-	scoped, err := selected(in, selectors)
-	if err != nil {
-		return nil, err
-	}
-	sets, err := s.api.Series(ctx, scoped, on, at, nil)
-	if err != nil {
-		return nil, err
-	}
-	return sets, remote.Foreign(in, sets)
-}
-
-// LabelNames implements store.Metrics.
-func (s *Store) LabelNames(ctx context.Context, in store.Scope, selectors [][]*labels.Matcher, on store.Range) ([]string, error) {
-	scoped, err := selected(in, selectors)
-	if err != nil {
-		return nil, err
-	}
-	return s.api.LabelNames(ctx, scoped, on, nil)
-}
-
-// LabelValues implements store.Metrics.
-func (s *Store) LabelValues(ctx context.Context, in store.Scope, name string, selectors [][]*labels.Matcher, on store.Range) ([]string, error) {
-	scoped, err := selected(in, selectors)
-	if err != nil {
-		return nil, err
-	}
-	return s.api.LabelValues(ctx, name, scoped, on, nil)
-}
-
-// selected puts the scope into selectors, and says "all series" in words: the API refuses to take
-// no selector for all.
-func selected(in store.Scope, selectors [][]*labels.Matcher) ([][]*labels.Matcher, error) {
-	scoped, err := tenant.Selectors(in, selectors)
-	if err == nil && len(scoped) == 0 {
-		scoped = [][]*labels.Matcher{{labels.MustNewMatcher(labels.MatchNotEqual, model.MetricNameLabel, "")}}
-	}
-	return scoped, err
+	return s.API.Query(ctx, scoped.String(), on, at, nil)
 }
 
 // Select implements store.Metrics.
@@ -127,14 +83,14 @@ func (s *Store) read(ctx context.Context, request *prompb.ReadRequest, at store.
 	if err != nil {
 		return nil, err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.api.At("/api/v1/read"), bytes.NewReader(snappy.Encode(nil, body)))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.API.At("/api/v1/read"), bytes.NewReader(snappy.Encode(nil, body)))
 	if err != nil {
 		return nil, err
 	}
 	req.Header.Set("Content-Type", "application/x-protobuf")
 	req.Header.Set("Content-Encoding", "snappy")
 	req.Header.Set("X-Prometheus-Remote-Read-Version", "0.1.0")
-	resp, err := s.api.Do(req)
+	resp, err := s.API.Do(req)
 	if err != nil {
 		return nil, err
 	}

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
 
@@ -17,9 +16,7 @@ import (
 )
 
 // Store keeps metrics in a VictoriaMetrics.
-type Store struct {
-	api *remote.API
-}
+type Store struct{ remote.Finder }
 
 var _ store.Metrics = (*Store)(nil)
 
@@ -29,13 +26,13 @@ func New(c remote.Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Store{api: api}, nil
+	return &Store{remote.Finder{API: api, Within: within}}, nil
 }
 
 // Write implements store.Metrics. The label of the tenant is in the samples and in the address:
 // VictoriaMetrics lets the address win.
 func (s *Store) Write(ctx context.Context, of store.Tenant, series []store.Series) error {
-	return s.api.Write(ctx, of, series, url.Values{"extra_label": {store.TenantLabel + "=" + string(of)}})
+	return s.API.Write(ctx, of, series, url.Values{"extra_label": {store.TenantLabel + "=" + string(of)}})
 }
 
 // Query implements store.Metrics.
@@ -54,7 +51,7 @@ func (s *Store) Query(ctx context.Context, in store.Scope, expr parser.Expr, on 
 		params.Set("step", lookback.String())
 	}
 	unnamed, labelled := dropsName(scoped), asLabel(scoped)
-	out, err := s.api.Query(ctx, asMetricsQL(scoped), on, at, params)
+	out, err := s.API.Query(ctx, asMetricsQL(scoped), on, at, params)
 	switch {
 	case err != nil:
 		return store.Answer{}, err
@@ -77,12 +74,12 @@ func (s *Store) Select(ctx context.Context, in store.Scope, matchers []*labels.M
 	form.Set("end", remote.Time(on.End))
 	// Without it, samples of one series come in pieces and in no order.
 	form.Set("reduce_mem_usage", "0")
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.api.At("/api/v1/export"), strings.NewReader(form.Encode()))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.API.At("/api/v1/export"), strings.NewReader(form.Encode()))
 	if err != nil {
 		return store.Answer{}, err
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	resp, err := s.api.Do(req)
+	resp, err := s.API.Do(req)
 	if err != nil {
 		return store.Answer{}, err
 	}
@@ -93,45 +90,6 @@ func (s *Store) Select(ctx context.Context, in store.Scope, matchers []*labels.M
 	}
 	out := store.Answer{Series: ended(series)}
 	return out, remote.ForeignSeries(in, out.Series)
-}
-
-// Series implements store.Metrics.
-func (s *Store) Series(ctx context.Context, in store.Scope, selectors [][]*labels.Matcher, on store.Range, at store.Limits) ([]labels.Labels, error) {
-	scoped, err := selected(in, selectors)
-	if err != nil {
-		return nil, err
-	}
-	sets, err := s.api.Series(ctx, scoped, on, at, within(in))
-	if err != nil {
-		return nil, err
-	}
-	return sets, remote.Foreign(in, sets)
-}
-
-// LabelNames implements store.Metrics.
-func (s *Store) LabelNames(ctx context.Context, in store.Scope, selectors [][]*labels.Matcher, on store.Range) ([]string, error) {
-	scoped, err := selected(in, selectors)
-	if err != nil {
-		return nil, err
-	}
-	return s.api.LabelNames(ctx, scoped, on, within(in))
-}
-
-// LabelValues implements store.Metrics.
-func (s *Store) LabelValues(ctx context.Context, in store.Scope, name string, selectors [][]*labels.Matcher, on store.Range) ([]string, error) {
-	scoped, err := selected(in, selectors)
-	if err != nil {
-		return nil, err
-	}
-	return s.api.LabelValues(ctx, name, scoped, on, within(in))
-}
-
-func selected(in store.Scope, selectors [][]*labels.Matcher) ([][]*labels.Matcher, error) {
-	scoped, err := tenant.Selectors(in, selectors)
-	if err == nil && len(scoped) == 0 {
-		scoped = [][]*labels.Matcher{{labels.MustNewMatcher(labels.MatchNotEqual, model.MetricNameLabel, "")}}
-	}
-	return scoped, err
 }
 
 // within is the scope as a parameter of VictoriaMetrics, beside the matchers in the selectors.
