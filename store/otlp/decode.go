@@ -63,6 +63,9 @@ const (
 
 // Decode returns the rows of a request. The error wraps ErrInvalid.
 func Decode(r Request, rules Rules) (*row.Batch, error) {
+	if err := bounded(r); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
 	d := decoder{rules: rules, arrival: r.Arrival, batch: &row.Batch{Tenant: r.Tenant, Names: map[string]struct{}{}}}
 	switch r.Signal {
 	case Logs:
