@@ -24,6 +24,10 @@ const Steps = 11_000
 // subqueryStep is the step of subqueries that name none: Prometheus' own evaluation interval.
 const subqueryStep = time.Minute
 
+// longest is how many bytes the text of a question may have, all of its selectors together: the parser
+// takes time that grows with the square of the depth, and cannot be stopped. VictoriaMetrics has the same bound.
+const longest = 16 << 10
+
 // Parser reads PromQL as it is evaluated here: with the functions that Prometheus calls experimental.
 func Parser() parser.Parser {
 	return parser.NewParser(parser.Options{EnableExperimentalFunctions: true})
@@ -31,6 +35,9 @@ func Parser() parser.Parser {
 
 // Parse reads an expression. The error is of kind fleet.ErrInvalid.
 func Parse(text string) (parser.Expr, error) {
+	if err := checkLength(len(text)); err != nil {
+		return nil, err
+	}
 	expr, err := Parser().ParseExpr(text)
 	if err != nil {
 		return nil, fmt.Errorf("%w: the expression does not parse: %w", fleet.ErrInvalid, err)
@@ -40,6 +47,13 @@ func Parse(text string) (parser.Expr, error) {
 
 // ParseSelectors reads selectors of series. The error is of kind fleet.ErrInvalid.
 func ParseSelectors(texts []string) ([][]*labels.Matcher, error) {
+	length := 0
+	for _, text := range texts {
+		length += len(text)
+	}
+	if err := checkLength(length); err != nil {
+		return nil, err
+	}
 	out := make([][]*labels.Matcher, 0, len(texts))
 	for _, text := range texts {
 		matchers, err := Parser().ParseMetricSelector(text)
@@ -49,6 +63,13 @@ func ParseSelectors(texts []string) ([][]*labels.Matcher, error) {
 		out = append(out, matchers)
 	}
 	return out, nil
+}
+
+func checkLength(bytes int) error {
+	if bytes > longest {
+		return fmt.Errorf("%w: the expression has %d bytes, expected at most %d: ask in several questions", fleet.ErrInvalid, bytes, longest)
+	}
+	return nil
 }
 
 // CheckRange refuses a range that cannot be evaluated, of kind fleet.ErrInvalid.
