@@ -10,6 +10,7 @@ import (
 
 	"portico.dev/portico/store/keep"
 	"portico.dev/portico/store/otlp"
+	"portico.dev/portico/store/pace"
 )
 
 const (
@@ -28,6 +29,7 @@ func (h *Handler) write(signal otlp.Signal) action {
 		case <-r.Context().Done():
 			return
 		}
+		pace.Hurry(w, r, h.cfg.BodyBytes)
 		request, err := h.request(w, r, user)
 		if err != nil {
 			h.refuse(w, err)
