@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -27,6 +28,7 @@ const (
 // Journal is a folder of segments. Its methods are safe for concurrent use.
 type Journal struct {
 	dir     string
+	segment int64 // from how many bytes on another one is begun
 	waiting chan *entry
 	done    chan struct{}
 	stop    chan struct{}
@@ -62,10 +64,15 @@ type Replay func(sequence uint64, data []byte) error
 // Open opens the journal in the folder, makes it where it is missing, and replays what it holds. A half
 // written entry at the end is cut off: it was never acknowledged.
 func Open(dir string, replay Replay) (*Journal, error) {
+	return OpenWith(dir, segmentBytes, replay)
+}
+
+// OpenWith is Open with segments of another size: what is forgotten goes by whole segments.
+func OpenWith(dir string, segment int64, replay Replay) (*Journal, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("making the journal's folder: %w", err)
 	}
-	j := &Journal{dir: dir, waiting: make(chan *entry, 256), done: make(chan struct{}), stop: make(chan struct{}), next: 1}
+	j := &Journal{dir: dir, segment: segment, waiting: make(chan *entry, 256), done: make(chan struct{}), stop: make(chan struct{}), next: 1}
 	if err := j.load(replay); err != nil {
 		return nil, err
 	}
@@ -125,6 +132,19 @@ func (j *Journal) Forget(sequence uint64) error {
 	return nil
 }
 
+// Each is given every entry that was kept before the call and is not forgotten, while the journal goes on.
+func (j *Journal) Each(see Replay) error {
+	j.mu.Lock()
+	segments := slices.Clone(j.segments)
+	j.mu.Unlock()
+	for _, s := range segments {
+		if err := s.each(see); err != nil {
+			return fmt.Errorf("reading the journal's segment %s: %w", s.path, err)
+		}
+	}
+	return nil
+}
+
 // Close ends the journal. Entries that wait are refused.
 func (j *Journal) Close() error {
 	j.once.Do(func() { close(j.stop) })
@@ -170,7 +190,7 @@ func (j *Journal) commit(group []*entry) {
 }
 
 func (j *Journal) write(group []*entry) error {
-	if j.offset >= segmentBytes {
+	if j.offset >= j.segment {
 		if err := j.rotate(); err != nil {
 			return err
 		}

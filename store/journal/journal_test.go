@@ -157,3 +157,34 @@ func FuzzReadEntry(f *testing.F) {
 		}
 	})
 }
+
+// A journal that goes on can be read: all that was kept before, and nothing that was forgotten.
+func TestEach(t *testing.T) {
+	j, err := OpenWith(t.TempDir(), 40, func(uint64, []byte) error { return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer j.Close()
+	read := func() (found []string) {
+		if err := j.Each(func(sequence uint64, data []byte) error {
+			found = append(found, fmt.Sprintf("%d %s", sequence, data))
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		return found
+	}
+	for _, text := range []string{"a", "b", "c", "d", "e", "f", "g"} {
+		add(t, j, text)
+	}
+	if diff := cmp.Diff([]string{"1 a", "2 b", "3 c", "4 d", "5 e", "6 f", "7 g"}, read()); diff != "" {
+		t.Error(diff)
+	}
+	// A segment of forty bytes takes three of them.
+	if err := j.Forget(5); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"4 d", "5 e", "6 f", "7 g"}, read()); diff != "" {
+		t.Error(diff)
+	}
+}

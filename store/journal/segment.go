@@ -96,3 +96,25 @@ func (j *Journal) loadSegment(path string, first uint64, replay Replay) error {
 	j.bytes.Add(int64(whole))
 	return nil
 }
+
+// each reads the entries that were synced when the segment was looked up.
+func (s segment) each(see Replay) error {
+	data, err := os.ReadFile(s.path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil // it was forgotten meanwhile
+	}
+	if err != nil {
+		return err
+	}
+	for rest := data[:min(s.bytes, int64(len(data)))]; len(rest) > 0; {
+		sequence, payload, after, ok := readEntry(rest)
+		if !ok {
+			return fmt.Errorf("an entry at %d: expected a whole one", len(data)-len(rest))
+		}
+		if err := see(sequence, payload); err != nil {
+			return err
+		}
+		rest = after
+	}
+	return nil
+}

@@ -82,6 +82,9 @@ type Keeper struct {
 	stats   stats
 	full    atomic.Pointer[string] // why the last transaction found no room
 	broken  atomic.Bool
+
+	followers *followers
+	unheard   *unheard
 }
 
 // held is rows on their way to the tables.
@@ -134,6 +137,9 @@ func Open(ctx context.Context, cfg Config, world World) (*Keeper, error) {
 		wake:    make(chan struct{}, 1),
 		stop:    make(chan struct{}),
 		stopped: make(chan struct{}),
+
+		followers: newFollowers(),
+		unheard:   newUnheard(),
 	}
 	applied := t.Applied()
 	k.journal, err = journal.Open(filepath.Join(cfg.Dir, "journal"), func(sequence uint64, data []byte) error {
@@ -143,6 +149,7 @@ func Open(ctx context.Context, cfg Config, world World) (*Keeper, error) {
 		return nil, errors.Join(err, t.Close())
 	}
 	k.journal.Skip(applied)
+	k.unheard.loaded(world.Clock(), k.closed())
 	k.measure(ctx)
 	go k.run()
 	return k, nil
@@ -150,6 +157,10 @@ func Open(ctx context.Context, cfg Config, world World) (*Keeper, error) {
 
 // replay takes an entry of the journal as if it had just arrived.
 func (k *Keeper) replay(ctx context.Context, applied, sequence uint64, data []byte) error {
+	r, err := parseEntry(data)
+	if err == nil {
+		k.unheard.load(r)
+	}
 	if sequence <= applied {
 		return nil
 	}
@@ -174,6 +185,9 @@ func (k *Keeper) replay(ctx context.Context, applied, sequence uint64, data []by
 
 // Write keeps the rows of a request, and returns once they would survive the death of the machine.
 func (k *Keeper) Write(ctx context.Context, r Request) (Result, error) {
+	if k.unheard.repeats(r) {
+		return Result{}, nil
+	}
 	select {
 	case k.decodes <- struct{}{}:
 	case <-ctx.Done():
@@ -206,6 +220,10 @@ func (k *Keeper) Write(ctx context.Context, r Request) (Result, error) {
 		return Result{}, err
 	}
 	k.stats.written(batch)
+	k.tell(batch)
+	if ctx.Err() != nil {
+		k.unheard.add(r)
+	}
 	return result, nil
 }
 
@@ -332,6 +350,7 @@ func (k *Keeper) catchUp(ctx context.Context) error {
 
 // Close brings what is held to the tables and closes them.
 func (k *Keeper) Close() error {
+	k.Dismiss()
 	k.once.Do(func() { close(k.stop) })
 	<-k.stopped
 	return nil

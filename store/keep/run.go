@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"portico.dev/portico/store/row"
@@ -47,7 +48,7 @@ func (k *Keeper) pause() bool {
 // end is the last thing that the keeper does. What cannot be written stays in the journal.
 func (k *Keeper) end(ctx context.Context) {
 	err := k.journal.Close()
-	err = errors.Join(err, k.flush(ctx))
+	err = errors.Join(err, k.flush(ctx), os.WriteFile(k.closed(), nil, 0o600))
 	k.open.Lock()
 	defer k.open.Unlock()
 	if err = errors.Join(err, k.tables.Close()); err != nil {

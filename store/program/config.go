@@ -30,6 +30,21 @@ type Config struct {
 	Prefixes  serve.Prefixes `yaml:"prefixes"`
 	Retention Retention      `yaml:"retention"`
 	Limits    Limits         `yaml:"limits"`
+	Metrics   Metrics        `yaml:"metrics"`
+}
+
+// Metrics is a VictoriaMetrics whose writes come through this program, so that what was acknowledged
+// outlives a crash of it. Without URL there is none. It has to run with -dedup.minScrapeInterval=1ms.
+type Metrics struct {
+	URL string `yaml:"url"`
+	// User is who asks it, by the password in PasswordFile; CAFile are the authorities of its certificate.
+	User         string `yaml:"user"`
+	PasswordFile string `yaml:"passwordFile"`
+	CAFile       string `yaml:"caFile"`
+	// Window is how long a write is kept here at least: 3m by default, which is enough for
+	// -inmemoryDataFlushInterval=5s. Journal is how much room that may take, 1GiB by default.
+	Window  Duration `yaml:"window"`
+	Journal Bytes    `yaml:"journal"`
 }
 
 // TLS is the certificate to serve with, and the authorities of client certificates, which then are
@@ -76,6 +91,7 @@ func Default() Config {
 	return Config{
 		Listen:    "127.0.0.1:9428",
 		Prefixes:  serve.DefaultPrefixes(),
+		Metrics:   Metrics{Window: Duration(3 * time.Minute), Journal: 1 << 30},
 		Retention: Retention{Time: Duration(30 * 24 * time.Hour)},
 		Limits: Limits{
 			Memory: 1 << 30, Reserve: 256 << 20, FullStatus: 507, Line: 256 << 10, Request: 32 << 20,
@@ -113,6 +129,7 @@ func (c Config) Check() error {
 		{l.Request < 1<<20 || l.Request > 128<<20, "limits.request: expected between 1MiB and 128MiB"},
 		{l.Records < 1 || l.Searches < 1 || l.Search <= 0, "limits.records, limits.search and limits.searches: expected more than 0"},
 		{l.PartRows < 10_000, "limits.partRows: expected at least 10000"},
+		{c.Metrics.URL != "" && (c.Metrics.Window < Duration(10*time.Second) || c.Metrics.Journal < 16<<20), "metrics: expected a window of at least 10s, and at least 16MiB for the journal"},
 		{(c.TLS.CertFile == "") != (c.TLS.KeyFile == ""), "tls: expected both certFile and keyFile, or neither"},
 		{c.TLS.ClientCAFile != "" && c.TLS.CertFile == "", "tls.clientCAFile: expected certFile and keyFile as well"},
 	} {

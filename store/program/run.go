@@ -16,6 +16,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"portico.dev/portico/store/gate"
 	"portico.dev/portico/store/keep"
 	"portico.dev/portico/store/serve"
 )
@@ -112,6 +113,15 @@ func run(ctx context.Context, cfg Config, env Env) error {
 		return fmt.Errorf("opening %s: %w", cfg.Dir, err)
 	}
 	defer func() { _ = keeper.Close() }()
+	handler := cfg.handler(users)
+	if cfg.Metrics.URL != "" {
+		metrics, err := cfg.openGate(handler.Requests, gate.World(world))
+		if err != nil {
+			return err
+		}
+		defer func() { _ = metrics.Close() }()
+		handler.Metrics = metrics
+	}
 	listener, err := net.Listen("tcp", cfg.Listen)
 	if err != nil {
 		return fmt.Errorf("listening: %w", err)
@@ -123,13 +133,16 @@ func run(ctx context.Context, cfg Config, env Env) error {
 	if env.Ready != nil {
 		env.Ready(listener.Addr())
 	}
-	return serveUntil(ctx, listener, &http.Server{
-		Handler:           serve.New(cfg.handler(users), keeper, world),
+	answers := serve.New(handler, keeper, world)
+	server := &http.Server{
+		Handler:           answers,
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       2 * time.Minute,
 		IdleTimeout:       2 * time.Minute,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
-	})
+	}
+	server.RegisterOnShutdown(answers.EndTails)
+	return serveUntil(ctx, listener, server)
 }
 
 // serveUntil serves until the context ends, and then gives requests some time to end as well.

@@ -34,8 +34,8 @@ func (u Users) Check() error {
 	return nil
 }
 
-// find returns the user whose credentials the request carries.
-func (u Users) find(r *http.Request) (User, bool) {
+// Find returns the user whose credentials the request carries.
+func (u Users) Find(r *http.Request) (User, bool) {
 	if len(u) == 0 {
 		return User{}, true
 	}

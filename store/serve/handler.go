@@ -3,11 +3,13 @@ package serve
 import (
 	"encoding/json"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"strings"
 	"time"
 
+	"portico.dev/portico/store/gate"
 	"portico.dev/portico/store/keep"
 	"portico.dev/portico/store/otlp"
 	"portico.dev/portico/store/tables"
@@ -40,6 +42,16 @@ type Config struct {
 	Records    int
 	// FullStatus answers a write for which there is no room.
 	FullStatus int
+	// Metrics takes writes of metrics; nil where there is no store of metrics behind this one.
+	Metrics Metrics
+}
+
+// Metrics takes writes of metrics.
+type Metrics interface {
+	// Write answers a write, which is the tenant's; where there is none, the request says whose it is.
+	Write(w http.ResponseWriter, r *http.Request, tenant string)
+	// WriteMetrics adds figures to those of the store.
+	WriteMetrics(w io.Writer)
 }
 
 // Handler serves a keeper.
@@ -67,6 +79,7 @@ func New(cfg Config, keeper *keep.Keeper, world keep.World) *Handler {
 	h.serve("POST", p.TracesIn, "/insert/opentelemetry/v1/traces", h.write(otlp.Traces))
 	for _, method := range []string{"GET", "POST"} {
 		h.serve(method, p.LogsOut, "/select/portico/logs", h.search(h.searchLogs))
+		h.serve(method, p.LogsOut, "/select/portico/logs/tail", h.tail)
 		h.serve(method, p.LogsOut, "/select/portico/names", h.search(h.names))
 	}
 	h.serve("GET", p.TracesOut, "/select/jaeger/api/services", h.search(h.services))
@@ -75,6 +88,11 @@ func New(cfg Config, keeper *keep.Keeper, world keep.World) *Handler {
 	h.serve("GET", p.TracesOut, "/select/jaeger/api/traces", h.search(h.searchTraces))
 	h.serve("GET", p.TracesOut, "/select/jaeger/api/traces/{id}", h.search(h.trace))
 	h.serve("GET", p.TracesOut, "/select/jaeger/api/dependencies", h.search(h.dependencies))
+	if cfg.Metrics != nil {
+		for _, path := range gate.Paths() {
+			h.serve("POST", nil, path, func(w http.ResponseWriter, r *http.Request, user User) { cfg.Metrics.Write(w, r, user.Tenant) })
+		}
+	}
 	h.mux.HandleFunc("GET /health", h.health)
 	h.mux.HandleFunc("GET /metrics", h.authorised(h.serveMetrics))
 	return h
@@ -99,7 +117,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.mux.Serv
 
 func (h *Handler) authorised(do action) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		user, ok := h.cfg.Users.find(r)
+		user, ok := h.cfg.Users.Find(r)
 		if !ok {
 			w.Header().Set("WWW-Authenticate", `Basic realm="portico-store"`)
 			fail(w, http.StatusUnauthorized, errors.New("expected the name and password, or the token, of a user of this store"))

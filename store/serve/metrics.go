@@ -44,6 +44,9 @@ func (h *Handler) serveMetrics(w http.ResponseWriter, _ *http.Request, _ User) {
 	} {
 		fmt.Fprintf(&text, "# HELP portico_store_%s %s\n# TYPE portico_store_%s %s\nportico_store_%s %d\n", m.name, m.help, m.name, m.kind, m.name, m.value)
 	}
+	if h.cfg.Metrics != nil {
+		h.cfg.Metrics.WriteMetrics(&text)
+	}
 	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
 	_, _ = w.Write([]byte(text.String()))
 }

@@ -111,7 +111,7 @@ func TestUsers(t *testing.T) {
 	} {
 		r := httptest.NewRequest("GET", "/x", nil)
 		r.Header.Set("Authorization", c.authorization)
-		if user, ok := users.find(r); ok != c.ok || user.Tenant != c.want {
+		if user, ok := users.Find(r); ok != c.ok || user.Tenant != c.want {
 			t.Errorf("%s: %s got %+v, %v", c.name, c.why, user, ok)
 		}
 	}

@@ -21,5 +21,11 @@
 // The answer is lines of JSON: a Line with a record each, and at the end one Line with End or Error. An
 // answer without such an end was cut off.
 //
+//	GET or POST <prefix>/select/portico/logs/tail
+//
+// follows: the arguments are the same but for start, end, order and limit. The first Line has Begin, and
+// from then on each record that matches comes as it is acknowledged. Who takes them too slowly gets a Line
+// with Skipped. There is no end but an Error.
+//
 // Begin with Line.
 package wire

@@ -8,10 +8,15 @@ const TenantHeader = "X-Portico-Tenant"
 // ContentType is that of a search's answer.
 const ContentType = "application/x-ndjson"
 
-// Line is one line of the answer to a search. Exactly one of its fields is there.
+// Line is one line of the answer to a search. Exactly one of its fields is there. Empty lines between
+// them show that a connection lives.
 type Line struct {
 	Record *Record `json:"record,omitempty"`
 	End    *End    `json:"end,omitempty"`
+	// Begin is the first line for who follows: what is acknowledged from then on comes.
+	Begin *struct{} `json:"begin,omitempty"`
+	// Skipped is how many records were left out here, since who follows takes them too slowly.
+	Skipped int `json:"skipped,omitempty"`
 	// Error says why the answer ends before its end.
 	Error string `json:"error,omitempty"`
 }
