@@ -51,6 +51,7 @@ func components() (otelcol.Factories, error) {
 	return f, nil
 }
 
+// extensions are upstream's, and one of our own, which has no module.
 func extensions(f *otelcol.Factories) (err error) {
 	f.ExtensionModules = map[component.Type]string{
 		basicauthextension.NewFactory().Type():   contrib + "extension/basicauthextension" + core,
@@ -61,6 +62,7 @@ func extensions(f *otelcol.Factories) (err error) {
 		basicauthextension.NewFactory(),
 		filestorage.NewFactory(),
 		healthcheckextension.NewFactory(),
+		newAwaitCredentials(),
 	)
 	return err
 }

@@ -1,6 +1,6 @@
 // Command portico-collector collects the metrics, logs, events and traces of a cluster and sends
-// them to its region's store. It is an OpenTelemetry Collector made of upstream components alone;
-// package observability/collect writes its configurations. Begin with components.
+// them to its region's store. It is an OpenTelemetry Collector made of upstream components and one
+// extension of our own, awaitCredentials; package observability/collect writes its configurations. Begin with components.
 package main
 
 import (
