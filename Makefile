@@ -52,7 +52,7 @@ bin/portico-machine: $(call go-files,cmd/portico-machine clusters/local fleet pr
 	@hack/progress.sh go build -ldflags "$(LDFLAGS)" -o $@ ./cmd/portico-machine
 	@touch $@
 
-$E/images: $E/engines $(call go-files,internal/images images oci clusters/hosted/addons) bin/portico-machine bin/portico-collector
+$E/images: $E/engines $(call go-files,internal/images images oci clusters/hosted/addons observability/topology pki) bin/portico-machine bin/portico-collector bin/portico-store
 	@echo "[7/9] images that machines find without a registry"
 	@hack/progress.sh go run ./internal/images
 	@mkdir -p $E && touch $@

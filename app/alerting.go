@@ -39,5 +39,8 @@ func (s *stores) alerting(mgr ctrl.Manager) error {
 		Evaluator: vmalert.Folder{Dir: s.site.RulesFolder(), Reload: vmalert.Reload(s.site.RulesURL(), asker)},
 		Receivers: alertmanager.ConfigFile{Path: s.site.AlertsFile(), Reload: sender.Reload},
 	}
+	s.mu.Lock()
+	s.rules = c
+	s.mu.Unlock()
 	return c.SetupWithManager(mgr)
 }

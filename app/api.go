@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"strconv"
 
-	"github.com/prometheus/prometheus/model/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
@@ -17,15 +16,8 @@ import (
 
 	"portico.dev/portico/app/identity"
 	"portico.dev/portico/kube/remote"
-	"portico.dev/portico/observability/cost/metrics"
-	"portico.dev/portico/observability/cost/opencost"
-	"portico.dev/portico/observability/cost/price"
-	"portico.dev/portico/observability/query"
 	"portico.dev/portico/observability/query/promapi"
 	"portico.dev/portico/observability/store"
-	records "portico.dev/portico/observability/stores/local"
-	remotestore "portico.dev/portico/observability/stores/remote"
-	"portico.dev/portico/observability/stores/victoria"
 	"portico.dev/portico/server/explain/reader"
 	"portico.dev/portico/server/httpapi"
 	"portico.dev/portico/server/inventory/feed"
@@ -35,12 +27,8 @@ import (
 	"portico.dev/portico/server/signin"
 )
 
-// Bounds of what the HTTP API remembers.
-const (
-	mostLinks    = 100
-	mostSessions = 10_000
-	keptChanges  = 1000
-)
+// keptChanges is how many changes of the fleet are kept for those who listen again.
+const keptChanges = 1000
 
 // serveAPI serves the HTTP API, by TLS. Who asks is found out from each request, and what that one
 // may see is asked of the management API server.
@@ -58,7 +46,7 @@ func (p *plane) serveAPI(ctx context.Context) error {
 		return err
 	}
 	address := net.JoinHostPort(p.cfg.Host(), strconv.Itoa(p.cfg.Ports().HTTP))
-	return p.serveTLS(ctx, served{as: identity.HTTP, address: address, handler: handler, clients: trusting(authority.CertificatePEM())})
+	return p.serveTLS(ctx, served{as: identity.HTTP, address: address, handler: p.guarded(handler), clients: trusting(authority.CertificatePEM())})
 }
 
 func (p *plane) apiParts() (httpapi.Parts, error) {
@@ -74,11 +62,7 @@ func (p *plane) apiParts() (httpapi.Parts, error) {
 	if err != nil {
 		return httpapi.Parts{}, err
 	}
-	samples, err := p.metricsStore()
-	if err != nil {
-		return httpapi.Parts{}, err
-	}
-	kept, err := p.records()
+	telemetry, err := p.telemetry()
 	if err != nil {
 		return httpapi.Parts{}, err
 	}
@@ -86,15 +70,16 @@ func (p *plane) apiParts() (httpapi.Parts, error) {
 	if err != nil {
 		return httpapi.Parts{}, err
 	}
-	links := signin.SecretsConfig{Clock: p.env.Now, Random: rand.Reader, Life: signin.LinkLife, Most: mostLinks}
-	sessions := signin.SecretsConfig{Clock: p.env.Now, Random: rand.Reader, Life: signin.SessionLife, Most: mostSessions}
+	door, err := p.door(clients)
+	if err != nil {
+		return httpapi.Parts{}, err
+	}
 	return httpapi.Parts{
-		Door: signin.New(signin.Parts{
-			Links: signin.NewSecrets(links), Sessions: signin.NewSecrets(sessions), Reviews: clients.AuthenticationV1().TokenReviews(), Clock: p.env.Now,
-		}),
+		Door:    door,
 		Judge:   rights.New(clients.AuthorizationV1().SubjectAccessReviews(), p.feed.Homes, p.env.Now),
 		Feed:    p.feed,
-		Metrics: p.metricsAPI(samples), Cost: p.costs(samples), Plan: p.plans(scheme), Trees: p.trees(scheme), Logs: kept, Traces: kept, Alerts: keptAlerts{alerts, p.stores},
+		Metrics: promapi.New(telemetry, scoped, p.env.Now), Cost: p.costs.handler(telemetry), Budgets: p.costs.judgements, Plan: p.plans(scheme), Trees: p.trees(scheme),
+		Logs: telemetry, Traces: telemetry, Alerts: alerts, AlertRules: p.alertRules(scheme), Kept: p.kept,
 		Clock: p.env.Now, Log: p.log, Version: p.env.Version,
 	}, nil
 }
@@ -107,47 +92,10 @@ func (p *plane) followFleet(seen ctrlcache.Cache) func(context.Context) error {
 	return func(ctx context.Context) error { return p.feed.Start(ctx, seen) }
 }
 
-// metricsStore is the store of metrics of this plane.
-func (p *plane) metricsStore() (store.Metrics, error) {
-	asker, err := p.stores.client()
-	if err != nil {
-		return nil, err
-	}
-	url := p.stores.site.MetricsURL()
-	return victoria.New(remotestore.Config{Read: url, Write: url + "/api/v1/write", Client: asker})
-}
-
-// metricsAPI is Prometheus' over the regions; the plane is the only one so far.
-func (p *plane) metricsAPI(kept store.Metrics) http.Handler {
-	region := query.Region{Name: managementCluster, Metrics: kept, Labels: labels.FromStrings("region", managementCluster)}
-	engine := query.New(func() []query.Region { return []query.Region{region} }, query.Defaults(), p.env.Now)
-	return p.stores.behind(promapi.New(engine, scoped, p.env.Now))
-}
-
-// costs is OpenCost's API over what the store knows, by the prices of one's own machines.
-func (p *plane) costs(kept store.Metrics) http.Handler {
-	return p.stores.behind(opencost.API{
-		Source: metrics.New(kept, p.env.Now, metrics.Options{}), Access: scoped,
-		Book: func() price.Book { return price.Book{} }, Clock: p.env.Now,
-	}.Handler())
-}
-
 // scoped says whose telemetry a request may see: the HTTP API has found it out.
 func scoped(r *http.Request) (store.Scope, error) {
 	scope := rights.From(r.Context())
 	return scope, scope.Check()
-}
-
-// records asks the store of logs and traces of this plane.
-func (p *plane) records() (keptRecords, error) {
-	asker, err := p.stores.client()
-	if err != nil {
-		return keptRecords{}, err
-	}
-	c := records.At(p.stores.site.RecordsURL())
-	c.Client = asker
-	kept, err := records.New(c)
-	return keptRecords{kept, p.stores}, err
 }
 
 // as is the configuration by which somebody acts on the management cluster. The HTTP API may do

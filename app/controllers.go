@@ -24,6 +24,7 @@ import (
 	"portico.dev/portico/kube/control"
 	"portico.dev/portico/kube/helm"
 	"portico.dev/portico/kube/source"
+	"portico.dev/portico/observability/tenant/homes"
 	"portico.dev/portico/state/multicluster"
 	smp "portico.dev/portico/state/provider"
 	"portico.dev/portico/state/rollout"
@@ -84,8 +85,10 @@ func (p *plane) controllers(ctx context.Context, mgr ctrl.Manager) error {
 		rollout.New(mgr, clock, install.SystemNamespace).SetupWithManager(mgr),
 		smp.New(mgr, install.SystemNamespace, clock).SetupWithManager(mgr),
 		serviceset.New(mgr, p.adapter(engines)).SetupWithManager(mgr),
+		(&homes.Controller{Kube: kube, Live: live, System: install.SystemNamespace}).SetupWithManager(mgr),
 
 		p.topology(ctx, mgr, p.stores),
+		p.costs.setup(mgr),
 	)
 }
 

@@ -26,15 +26,24 @@ import (
 // that TLS and credentials are between the two ends.
 type doors struct {
 	port int
-	to   string
+	// dial connects to what is behind.
+	dial func() (net.Conn, error)
 	log  *slog.Logger
 
 	mu   sync.Mutex
 	open map[string]net.Listener
+	// most is how many connections there may be through one door, and crowded by which doors it was said
+	// that there are so many.
+	most    int
+	crowded map[string]bool
 }
 
+// mostThrough is how many connections lead through a door at a time. A cluster's collectors take a few
+// each; whatever else runs in it must not take all that the plane can open.
+const mostThrough = 512
+
 func newDoors(port int, to string, log *slog.Logger) *doors {
-	return &doors{port: port, to: to, log: log, open: map[string]net.Listener{}}
+	return &doors{port: port, dial: func() (net.Conn, error) { return net.Dial("tcp", to) }, log: log, open: map[string]net.Listener{}, most: mostThrough, crowded: map[string]bool{}}
 }
 
 // follow opens a door for each local cluster with a network of its own, and closes those of clusters
@@ -83,6 +92,7 @@ func (d *doors) set(hosts []string) {
 		if !slices.Contains(hosts, host) {
 			d.open[host].Close()
 			delete(d.open, host)
+			delete(d.crowded, host)
 		}
 	}
 	for _, host := range hosts {
@@ -95,7 +105,7 @@ func (d *doors) set(hosts []string) {
 			continue
 		}
 		d.open[host] = l
-		go d.accept(l)
+		go d.accept(l, host)
 	}
 }
 
@@ -113,20 +123,42 @@ func (d *doors) listen(host string) (net.Listener, error) {
 	return l, nil
 }
 
-func (d *doors) accept(l net.Listener) {
+func (d *doors) accept(l net.Listener, host string) {
+	places := make(chan struct{}, d.most)
 	for {
 		from, err := l.Accept()
 		if err != nil {
 			return // it was closed
 		}
-		go d.pass(from)
+		select {
+		case places <- struct{}{}:
+			go func() {
+				defer func() { <-places }()
+				d.pass(from)
+			}()
+		default:
+			from.Close() // who sends tries again
+			d.crowd(host)
+		}
+	}
+}
+
+// crowd says once of a door that connections are refused there.
+func (d *doors) crowd(host string) {
+	d.mu.Lock()
+	said := d.crowded[host]
+	d.crowded[host] = true
+	d.mu.Unlock()
+	if !said {
+		d.log.Warn("a local cluster opens more connections to the stores of telemetry than it may: further ones are closed until some end; look at what in the cluster sends telemetry",
+			"address", net.JoinHostPort(host, strconv.Itoa(d.port)), "most", d.most)
 	}
 }
 
 // pass copies both ways until both have ended.
 func (d *doors) pass(from net.Conn) {
 	defer from.Close()
-	to, err := net.Dial("tcp", d.to)
+	to, err := d.dial()
 	if err != nil {
 		return // who sends tries again
 	}

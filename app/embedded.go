@@ -18,6 +18,7 @@ import (
 	"portico.dev/portico/cli"
 	"portico.dev/portico/config"
 	"portico.dev/portico/kube/source/store"
+	"portico.dev/portico/observability/topology/directory"
 	"portico.dev/portico/process"
 	"portico.dev/portico/server/inventory/feed"
 )
@@ -74,6 +75,10 @@ type plane struct {
 	artifacts *store.Store
 	// stores keep telemetry, once something uses them.
 	stores *stores
+	// directory knows the other regions that keep telemetry.
+	directory *directory.Directory
+	// costs are prices and budgets.
+	costs *costs
 	// feed is the fleet as the HTTP API shows it.
 	feed *feed.Feed
 }

@@ -21,6 +21,7 @@ import (
 	ctrlwebhook "sigs.k8s.io/controller-runtime/pkg/webhook"
 
 	"portico.dev/portico/admission/webhook"
+	costv1 "portico.dev/portico/api/cost/v1alpha1"
 	kcm "portico.dev/portico/api/kcm/v1beta1"
 	kof "portico.dev/portico/api/kof/v1beta1"
 	controlplanev1 "portico.dev/portico/api/local/controlplane/v1alpha1"
@@ -30,6 +31,7 @@ import (
 	"portico.dev/portico/app/identity"
 	"portico.dev/portico/app/install"
 	"portico.dev/portico/config"
+	"portico.dev/portico/observability/alert"
 	"portico.dev/portico/state/engine"
 	smp "portico.dev/portico/state/provider"
 )
@@ -40,7 +42,7 @@ func newScheme() (*runtime.Scheme, error) {
 	var errs []error
 	for _, add := range []func(*runtime.Scheme) error{
 		clientgoscheme.AddToScheme, clusterv1.AddToScheme, sourcev1.AddToScheme,
-		kcm.AddToScheme, kof.AddToScheme, infrav1.AddToScheme, controlplanev1.AddToScheme, sveltosv1.AddToScheme, statev1.AddToScheme,
+		kcm.AddToScheme, kof.AddToScheme, infrav1.AddToScheme, controlplanev1.AddToScheme, sveltosv1.AddToScheme, statev1.AddToScheme, costv1.AddToScheme,
 	} {
 		errs = append(errs, add(s))
 	}
@@ -61,7 +63,7 @@ func (p *plane) startControllers(ctx context.Context) error {
 	if !mgr.GetCache().WaitForCacheSync(ctx) {
 		return fmt.Errorf("filling the caches: %w", context.Cause(ctx))
 	}
-	if err := p.awaitWebhooks(ctx, mgr); err != nil {
+	if err := errors.Join(p.serveOwn(ctx, mgr.GetCache()), p.awaitWebhooks(ctx, mgr)); err != nil {
 		return err
 	}
 	return p.installWebhooks(ctx)
@@ -74,8 +76,9 @@ func (p *plane) admit(mgr manager.Manager, engines []engine.Engine) {
 		Reader: mgr.GetClient(), Live: mgr.GetAPIReader(), Mapper: mgr.GetRESTMapper(), Scheme: mgr.GetScheme(), SystemNamespace: install.SystemNamespace,
 		AnyUpgrade:  p.cfg.Management.AnyUpgrade,
 		ParseValues: parseValues,
-		CompileRule: rules.Check,
-		Engines:     p.preview(mgr, engines).Refusals,
+		CheckPrices: checkPrices,
+		CompileRule: rules.Check, CheckRules: alert.Validate, MayUseTenant: webhook.TenantReviews(mgr.GetClient()), Clock: p.env.Now,
+		Engines: p.preview(mgr, engines).Refusals,
 	})
 }
 

@@ -13,7 +13,6 @@ import (
 
 	"portico.dev/portico/app/folder"
 	"portico.dev/portico/app/install"
-	"portico.dev/portico/app/telemetry"
 	"portico.dev/portico/config"
 	"portico.dev/portico/observability/topology"
 	"portico.dev/portico/observability/topology/clusters"
@@ -52,7 +51,7 @@ func (p *plane) topology(ctx context.Context, mgr ctrl.Manager, s *stores) error
 	}
 	var (
 		kube, live = mgr.GetClient(), mgr.GetAPIReader()
-		settings   = topology.Settings{Template: templates.PropagationTemplate()}
+		settings   = topology.Settings{Self: home(), Template: templates.PropagationTemplate(), RegionalService: templates.RegionalService}
 		regionless *topology.Regionless
 		guard      error
 	)
@@ -63,16 +62,19 @@ func (p *plane) topology(ctx context.Context, mgr ctrl.Manager, s *stores) error
 	return errors.Join(
 		guard,
 		mgr.Add(manager.RunnableFunc(p.followFleet(mgr.GetCache()))),
+		p.directory.Setup(mgr),
 		(&clusters.Controller{
 			Kube: kube, Live: live, Writer: writer, Settings: settings, Clock: p.env.Now, Generate: rand.Text,
+			Issue: issueForRegion, Local: localRegion(kube),
 			Events: mgr.GetEventRecorder("portico-observability"),
 		}).Setup(ctx, mgr),
+		mgr.Add(&regionDoors{seen: mgr.GetCache(), log: p.log, open: map[int32]*doors{}}),
 		(&regions.Controller{
 			Kube: kube, Live: live, Writer: writer, Settings: settings, Regionless: regionless, Clock: p.env.Now, Generate: rand.Text,
 			Events: mgr.GetEventRecorder("portico-observability"),
 		}).Setup(ctx, mgr),
-		(&groups.Controller{Kube: kube, Live: live, Clock: p.env.Now, Release: settings.Defaulted().Release}).Setup(ctx, mgr),
-		(&connections.Controller{Kube: kube, Live: live, Clock: p.env.Now}).Setup(ctx, mgr),
+		(&groups.Controller{Kube: kube, Live: live, Clock: p.env.Now, Release: settings.Defaulted().Release, Trusted: trustedNamespaces()}).Setup(ctx, mgr),
+		(&connections.Controller{Kube: kube, Live: live, Clock: p.env.Now, Trusted: trustedNamespaces()}).Setup(ctx, mgr),
 	)
 }
 
@@ -83,9 +85,13 @@ func (p *plane) guard(mgr ctrl.Manager, s *stores) error {
 	if err != nil {
 		return err
 	}
+	always, err := s.site.Accesses()
+	if err != nil {
+		return err
+	}
 	may := &gate.Controller{
 		Live: mgr.GetAPIReader(), Region: home(), Backends: s.site.Backends(password),
-		More:    []topology.Access{{User: telemetry.User, Passwords: []string{password}}},
+		More:    always,
 		Publish: func(_ context.Context, content []byte) error { return folder.WriteFile(s.site.DoorFile(), content) },
 	}
 	s.mgr, s.seen = mgr, mgr.GetCache()

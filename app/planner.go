@@ -8,6 +8,7 @@ import (
 	"portico.dev/portico/app/install"
 	"portico.dev/portico/kube/helm"
 	"portico.dev/portico/kube/source"
+	"portico.dev/portico/observability/alert"
 	"portico.dev/portico/server/planning"
 	"portico.dev/portico/state/engine"
 	"portico.dev/portico/state/engines/direct"
@@ -30,6 +31,8 @@ func (e Env) planner(kube client.Client, fallback string) *planning.Planner {
 		Sources:     library{helm.NewCharts(chartsInMemory), source.Reader{HTTP: http.DefaultClient}},
 		ParseValues: parseValues,
 		CompileRule: new(smp.Rules).Check,
+		CheckRules:  alert.Validate,
+		CheckPrices: checkPrices,
 	}
 }
 

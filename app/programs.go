@@ -58,7 +58,9 @@ func managementControllers() []string {
 	}
 }
 
-func (e *embedded) managementConfig() configv1.ControlPlaneConfiguration {
+// managementConfig is that of the management API server, which lets in who comes with a token by the
+// file tokens, if there is one.
+func (e *embedded) managementConfig(tokens string) configv1.ControlPlaneConfiguration {
 	c := configv1.ControlPlaneConfiguration{
 		Name: "portico", Dir: e.folder.Management(),
 		BindAddress: e.cfg.Host(), Port: int32(e.cfg.Ports().API),
@@ -67,11 +69,12 @@ func (e *embedded) managementConfig() configv1.ControlPlaneConfiguration {
 		Tuning:            configv1.TuningConfiguration{GOGC: int32(e.cfg.Management.GarbageCollection)},
 	}
 	c.APIServer.ExtraArgs = map[string]string{"v": strconv.Itoa(e.cfg.Management.Verbosity)}
+	c.APIServer.AuthenticationConfigFile = tokens
 	return controlplane.Default(c)
 }
 
-func (e *embedded) management() (supervise.Program, error) {
-	content, err := controlplane.Encode(e.managementConfig())
+func (e *embedded) management(tokens string) (supervise.Program, error) {
+	content, err := controlplane.Encode(e.managementConfig(tokens))
 	if err != nil {
 		return supervise.Program{}, err
 	}
@@ -83,9 +86,13 @@ func (e *embedded) management() (supervise.Program, error) {
 	if err != nil {
 		return supervise.Program{}, err
 	}
+	inputs := []string{file}
+	if tokens != "" {
+		inputs = append(inputs, tokens)
+	}
 	return supervise.Program{
 		Spec:   e.spec(managementProgram, e.bin.kube(), "controlplane", "--config", file),
-		Inputs: []string{file},
+		Inputs: inputs,
 		Ready:  answers(e.server()+"/readyz", authority.CertificatePEM()),
 		Grace:  20 * time.Second,
 	}, nil
@@ -101,7 +108,7 @@ func (e *embedded) clusterAPI() supervise.Program {
 		"--webhook-port=" + strconv.Itoa(ports.ClusterAPIWebhooks),
 		"--webhook-cert-dir=" + files.Dir,
 		"--health-addr=" + loopback(ports.ClusterAPIHealth),
-		"--diagnostics-address=0",
+		"--diagnostics-address=" + loopback(ports.ClusterAPIMetrics),
 		"--v=" + strconv.Itoa(e.cfg.Management.Verbosity),
 		// The gate holds every object back to one pass a second, which a user feels.
 		"--feature-gates=ReconcilerRateLimiting=false",

@@ -61,7 +61,7 @@ func (p *plane) serve(ctx context.Context, answer func(context.Context) error) e
 	defer end()
 	whole, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
-	p.fail, p.stores, p.feed = fail, p.newStores(), p.newFeed()
+	p.fail, p.stores, p.feed, p.directory, p.costs = fail, p.newStores(), p.newFeed(), p.newDirectory(), p.newCosts()
 	p.run(life, answer)
 	p.run(life, p.boundLogs)
 	err := p.start(whole, life, p.steps())

@@ -43,7 +43,7 @@ func (p *plane) makeCertificates(ctx context.Context) error {
 
 // startManagement returns as soon as the server takes definitions.
 func (p *plane) startManagement(ctx context.Context) error {
-	program, err := p.management()
+	program, err := p.management(p.tokens())
 	if err != nil {
 		return err
 	}

@@ -24,6 +24,7 @@ import (
 	"portico.dev/portico/app/telemetry"
 	"portico.dev/portico/config"
 	"portico.dev/portico/fleet"
+	"portico.dev/portico/observability/alert/delivery"
 )
 
 // stores are what keeps telemetry on this plane: programs that are started once something uses them.
@@ -38,9 +39,11 @@ type stores struct {
 	seen ctrlcache.Cache
 
 	mu sync.Mutex
-	// serving says that all of them do, trouble why they do not although something uses them.
-	serving bool
-	trouble error
+	// rules evaluates rules, once the programs for that serve.
+	rules *delivery.Controller
+	// begun says that something uses them, serving that all of them serve, trouble why they do not yet.
+	begun, serving bool
+	trouble        error
 }
 
 func (p *plane) newStores() *stores {
@@ -75,21 +78,24 @@ func (s *stores) ready() error {
 		return nil
 	case s.cfg.Observability.Stores == config.KeepNever:
 		return fmt.Errorf("%w: this plane keeps no telemetry: observability.stores is Never in its configuration", fleet.ErrNotYet)
+	case s.begun && s.trouble == nil:
+		return fmt.Errorf("%w: the stores of telemetry are being started", fleet.ErrNotYet)
 	case s.trouble != nil:
 		return fmt.Errorf("%w: the stores of telemetry are being started: %s", fleet.ErrNotYet, fleet.Sentence(s.trouble))
 	}
 	return fmt.Errorf("%w: no cluster sends telemetry: give one the label %s=child, or set observability.stores to Always", fleet.ErrNotYet, kof.ClusterRoleLabel)
 }
 
-// behind answers for a store's handler as long as there is no store.
-func (s *stores) behind(h http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := s.ready(); err != nil {
-			http.Error(w, err.Error(), http.StatusServiceUnavailable)
-			return
-		}
-		h.ServeHTTP(w, r)
-	})
+// wanted says whether something uses the stores of this plane: what they know is missed by whoever asks
+// before they serve, which the error says.
+func (s *stores) wanted() (bool, error) {
+	s.mu.Lock()
+	wanted := s.begun || s.serving
+	s.mu.Unlock()
+	if !wanted {
+		return false, nil
+	}
+	return true, s.ready()
 }
 
 // follow asks as soon as a cluster has a role in telemetry.
@@ -119,6 +125,9 @@ func (s *stores) Start(ctx context.Context) error {
 	if !await(ctx, s.asked, nil) {
 		return nil
 	}
+	s.mu.Lock()
+	s.begun = true
+	s.mu.Unlock()
 	for pause := time.Second; ; pause = min(2*pause, 30*time.Second) {
 		err := s.bring(ctx)
 		if ctx.Err() != nil {
@@ -138,7 +147,9 @@ func (s *stores) Start(ctx context.Context) error {
 func (s *stores) use(ctx context.Context) error {
 	port := s.cfg.Ports().Telemetry
 	open := newDoors(port, net.JoinHostPort(s.cfg.Host(), strconv.Itoa(port)), s.log)
-	return errors.Join(open.follow(ctx, s.seen), s.alerting(s.mgr))
+	err := errors.Join(open.follow(ctx, s.seen), s.alerting(s.mgr), s.collect(ctx))
+	s.costs.wake()
+	return err
 }
 
 func (s *stores) fail(err error) {

@@ -41,11 +41,17 @@ func (e *embedded) Up(ctx context.Context, o cli.UpOptions) error {
 	if err := e.follow(ctx, p, o); err != nil {
 		return err
 	}
+	next := "Interrupt to stop."
 	if o.Detach {
-		fmt.Fprintf(o.Talk, "It runs in the background. Look: portico status; stop it: portico down\n")
+		next = "It runs in the background. Look: portico status; stop it: portico down"
+	}
+	fmt.Fprintln(o.Talk, next)
+	if o.Ready != nil {
+		o.Ready(ctx)
+	}
+	if o.Detach {
 		return nil
 	}
-	fmt.Fprintf(o.Talk, "Interrupt to stop.\n")
 	return e.attend(ctx, p, o.Talk)
 }
 
@@ -56,6 +62,9 @@ func (e *embedded) runsAlready(ctx context.Context, o cli.UpOptions, pid int) er
 		st, err := dialSocket(e.folder).status(ctx)
 		if err == nil && st.Ready && st.Server == e.server() {
 			fmt.Fprintf(o.Talk, "The management plane of %s runs already, ready at %s. Look: portico status; stop it: portico down\n", e.folder, st.Server)
+			if o.Ready != nil {
+				o.Ready(ctx)
+			}
 			return nil
 		}
 	}

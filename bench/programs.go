@@ -53,19 +53,29 @@ func (b *bench) processorTime(such func(string) bool) (map[string]float64, error
 		if !such(p.Name) {
 			continue
 		}
-		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.PID))
+		took, err := processorTime(p.PID)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("reading the processor time of %s: %w", p.Name, err)
 		}
-		// Fields 14 and 15 of proc_pid_stat(5), in hundredths; the name before them may hold spaces.
-		fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
-		for _, field := range fields[11:13] {
-			ticks, err := strconv.ParseFloat(field, 64)
-			if err != nil {
-				return nil, fmt.Errorf("reading the processor time of %s: %w", p.Name, err)
-			}
-			out[p.Name] += ticks / 100
-		}
+		out[p.Name] += took
 	}
 	return out, nil
+}
+
+// processorTime is what a process has taken so far in user and system mode, in seconds.
+func processorTime(pid int) (float64, error) {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, err
+	}
+	// Fields 14 and 15 of proc_pid_stat(5), in hundredths; the name before them may hold spaces.
+	fields, sum := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:])), 0.0
+	for _, field := range fields[11:13] {
+		ticks, err := strconv.ParseFloat(field, 64)
+		if err != nil {
+			return 0, err
+		}
+		sum += ticks / 100
+	}
+	return sum, nil
 }

@@ -17,6 +17,8 @@ type bench struct {
 	*e2e.Plane
 	dir   string
 	quick bool
+	// away is how long stores are away.
+	away time.Duration
 
 	config *rest.Config
 	kube   client.WithWatch

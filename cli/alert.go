@@ -22,7 +22,7 @@ func alertCommand(s *session) *cobra.Command {
 	}
 	at := s.apiFlags(c)
 	at.tenantFlag(c)
-	c.AddCommand(alertListCommand(at), alertSilenceCommand(at))
+	c.AddCommand(alertListCommand(at), alertRulesCommand(at), alertSilenceCommand(at))
 	return c
 }
 
@@ -44,6 +44,9 @@ func alertListCommand(at *apiFlags) *cobra.Command {
 		slices.SortStableFunc(all, func(a, b alertmanager.Alert) int { return gravity(a) - gravity(b) })
 		if len(all) == 0 {
 			fmt.Fprintln(at.Streams.Err, "No alert fires.")
+		}
+		if err := at.tellRefused(c.Context(), api); err != nil {
+			return toldAPI("reading the report of rules", err)
 		}
 		return out.print(at.Streams.Out, showAlerts(all, at.Now()))
 	}

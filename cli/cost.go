@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"portico.dev/portico/observability/cost/budget"
 	"portico.dev/portico/server/httpapi"
 )
 
@@ -26,19 +27,23 @@ type allocation struct {
 	Shared          float64  `json:"sharedCost"`
 	Total           float64  `json:"totalCost"`
 	TotalEfficiency *float64 `json:"totalEfficiency"`
+	// Currency is the answer's.
+	Currency string `json:"currency,omitempty"`
 }
 
 // costAnswer is OpenCost's envelope.
 type costAnswer struct {
 	Data    []map[string]allocation `json:"data"`
 	Warning string                  `json:"warning,omitempty"`
+	// Currency is what all amounts are in.
+	Currency string `json:"currency,omitempty"`
 }
 
 func costCommand(s *session) *cobra.Command {
 	c := &cobra.Command{
 		Use: "cost", Short: "Show what the fleet costs, and whose cost it is",
-		Long: `Show the cost of clusters over a window, by what it is for. The parts add up to the whole: __idle__ is what nobody used,
-__unallocated__ what has no value of what it is grouped by.`,
+		Long: `Show the cost of clusters over a window, by what it is for, with the prices of the plane's PriceLists. The parts add up to the whole:
+__idle__ is what nobody used, __unallocated__ what has no value of what it is grouped by.`,
 		Example: `  portico cost --by namespace --window 7d
   portico cost --by cluster,namespace --window month -o json
   portico cost --by label:team --window 2026-05-01T00:00:00Z,2026-06-01T00:00:00Z`,
@@ -85,6 +90,7 @@ func (a costAnswer) sorted() []allocation {
 	all := []allocation{}
 	for _, set := range a.Data {
 		for _, one := range set {
+			one.Currency = a.Currency
 			all = append(all, one)
 		}
 	}
@@ -97,6 +103,9 @@ const barWidth = 24
 
 func showCosts(all []allocation, drawn bool) shown {
 	table := shown{value: all, names: []string{}, columns: []string{"NAME", "CPU", "MEMORY", "GPU", "STORAGE", "NETWORK", "SHARED", "TOTAL", "EFFICIENCY"}}
+	if len(all) > 0 && all[0].Currency != "" {
+		table.columns[7] = "TOTAL " + harmless(all[0].Currency)
+	}
 	if drawn {
 		table.columns = append(table.columns, "")
 	}
@@ -170,7 +179,12 @@ func budgetListCommand(at *apiFlags) *cobra.Command {
 			return toldAPI("listing budgets", err)
 		}
 		if len(found.Budgets) == 0 {
-			fmt.Fprintln(at.Streams.Err, "There is no budget.")
+			fmt.Fprintln(at.Streams.Err, "There is no budget: make an object of kind Budget.")
+		}
+		for _, b := range found.Budgets {
+			if b.Standing == budget.Unjudged {
+				fmt.Fprintf(at.Streams.Err, "Note: budget %s is not judged: %s.\n", harmless(b.Name), harmless(strings.TrimSuffix(b.Message, ".")))
+			}
 		}
 		return out.print(at.Streams.Out, showBudgets(found.Budgets, onTerminal(at.Streams.Out)))
 	}
@@ -178,12 +192,15 @@ func budgetListCommand(at *apiFlags) *cobra.Command {
 }
 
 func showBudgets(all []httpapi.Budget, drawn bool) shown {
-	table := shown{value: all, columns: []string{"NAME", "FOR", "LIMIT", "SPENT", "EXPECTED", "STANDING"}}
+	table := shown{value: all, columns: []string{"NAME", "FOR", "LIMIT", "SPENT", "EXPECTED", "CURRENCY", "STANDING"}}
 	if drawn {
 		table.columns = append(table.columns, "")
 	}
 	for _, b := range all {
-		row := []string{b.Name, b.For, cents(b.Limit), cents(b.Spent), cents(b.Expected), string(b.Standing)}
+		row := []string{harmless(b.Name), harmless(b.For), cents(b.Limit), cents(b.Spent), cents(b.Expected), harmless(b.Currency), string(b.Standing)}
+		if b.Standing == budget.Unjudged {
+			row[3], row[4] = "-", "-"
+		}
 		if drawn {
 			row = append(row, bar(b.Spent, b.Limit, barWidth))
 		}

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -55,6 +54,9 @@ last records are shown, the oldest of them first.`,
 		if len(args) == 1 {
 			q.cluster = args[0]
 		}
+		if q.follow && q.until != "" {
+			return usageError{errors.New("-f has no end: leave --until out")}
+		}
 		if q.follow && *out == outYAML {
 			return usageError{errors.New("-f has no end, which -o yaml needs: use -o json, an object a line")}
 		}
@@ -65,10 +67,11 @@ last records are shown, the oldest of them first.`,
 		if q.follow {
 			return toldAPI("following logs", s.followLogs(c.Context(), api, q, *out))
 		}
-		records, err := q.ask(c.Context(), api, q.since)
+		records, warnings, err := q.ask(c.Context(), api, q.since)
 		if err != nil {
 			return toldAPI("searching logs", err)
 		}
+		s.warn(warnings)
 		if len(records) == 0 {
 			fmt.Fprintf(s.Streams.Err, "There is no such record since %s.\n", q.since)
 		}
@@ -85,89 +88,36 @@ func label(name, value string) []string {
 	return []string{name + "=" + value}
 }
 
-// ask returns the records since a time, the oldest first.
-func (q logQuestion) ask(ctx context.Context, api *remoteAPI, since string) ([]httpapi.LogRecord, error) {
-	query := given(url.Values{
+func (q logQuestion) query(since string) url.Values {
+	return given(url.Values{
 		"start": {since}, "end": {q.until}, "severity": {q.severity}, "text": q.texts, "limit": {strconv.Itoa(q.most)},
 		"label": slices.Concat(q.labels, label("cluster", q.cluster), label("namespace", q.namespace), label("pod", q.pod), label("container", q.container)),
 	})
-	res, err := api.ask(ctx, "/api/v1/logs", query, "Accept", "application/x-ndjson")
+}
+
+// ask returns the records since a time, the oldest first, and what they lack.
+func (q logQuestion) ask(ctx context.Context, api *remoteAPI, since string) (found []httpapi.LogRecord, warnings []string, err error) {
+	res, err := api.ask(ctx, "/api/v1/logs", q.query(since), "Accept", "application/x-ndjson")
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer res.Body.Close()
-	records, in := []httpapi.LogRecord{}, json.NewDecoder(res.Body)
+	found = []httpapi.LogRecord{}
+	in := json.NewDecoder(res.Body)
 	for {
 		var line httpapi.LogLine
 		err := in.Decode(&line)
 		switch {
 		case errors.Is(err, io.EOF):
-			slices.Reverse(records)
-			return records, nil
+			slices.Reverse(found)
+			return found, warnings, nil
 		case err != nil:
-			return nil, err
-		case line.Error != "":
-			return nil, errors.New(line.Error)
+			return nil, nil, err
 		case line.LogRecord != nil:
-			records = append(records, *line.LogRecord)
+			found = append(found, *line.LogRecord)
 		}
+		warnings = append(warnings, line.Warnings...)
 	}
-}
-
-// followEvery is how often new records are asked for: a store tells nobody of what comes.
-const followEvery = time.Second
-
-// lateRecords is how far behind the newest record one may come in and is still shown.
-const lateRecords = 15 * time.Second
-
-// followLogs shows records as they come, until the context ends.
-func (s *session) followLogs(ctx context.Context, api *remoteAPI, q logQuestion, out output) error {
-	since, seen := q.since, map[string]time.Time{}
-	beat := time.NewTicker(followEvery)
-	defer beat.Stop()
-	for {
-		records, err := q.ask(ctx, api, since)
-		if ctx.Err() != nil {
-			return nil // it was stopped, which is how it ends
-		}
-		if err != nil {
-			return err
-		}
-		fresh := unseen(records, seen)
-		if err := s.showLogs(fresh, out); err != nil {
-			return err
-		}
-		if len(records) > 0 {
-			newest := records[len(records)-1].Time.Add(-lateRecords)
-			since = newest.Format(time.RFC3339Nano)
-			for key, at := range seen {
-				if at.Before(newest) {
-					delete(seen, key)
-				}
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-beat.C:
-		}
-	}
-}
-
-// unseen are the records that were not shown yet, which they are from now on.
-func unseen(records []httpapi.LogRecord, seen map[string]time.Time) []httpapi.LogRecord {
-	var fresh []httpapi.LogRecord
-	for _, r := range records {
-		key, err := json.Marshal(r)
-		if err != nil {
-			continue // it came as JSON
-		}
-		if _, shown := seen[string(key)]; !shown {
-			seen[string(key)] = r.Time
-			fresh = append(fresh, r)
-		}
-	}
-	return fresh
 }
 
 func (s *session) showLogs(records []httpapi.LogRecord, out output) error {

@@ -91,9 +91,7 @@ terminal as a line, else a sample a row. A region that does not answer is named,
 		if err := api.get(c.Context(), httpapi.MetricsPath+path, query, &answer); err != nil {
 			return toldAPI("asking for metrics", err)
 		}
-		for _, w := range slices.Concat(answer.Warnings, answer.Infos) {
-			fmt.Fprintf(at.Streams.Err, "Warning: %s\n", w)
-		}
+		at.warn(slices.Concat(answer.Warnings, answer.Infos))
 		if *out == outJSON || *out == outYAML {
 			return out.print(at.Streams.Out, shown{value: answer.plain()})
 		}

@@ -33,6 +33,8 @@ type UpOptions struct {
 	// Verbose shows every step of the start with its times.
 	Verbose bool
 	Talk    io.Writer
+	// Ready is called once the plane is ready, if it is not nil.
+	Ready func(context.Context)
 }
 
 // DownOptions say what to stop.

@@ -37,8 +37,12 @@ func (p *toldPlane) called(talk io.Writer, what string, args ...any) error {
 	return nil
 }
 
-func (p *toldPlane) Up(_ context.Context, o UpOptions) error {
-	return p.called(o.Talk, "Up detach=%t verbose=%t", o.Detach, o.Verbose)
+func (p *toldPlane) Up(ctx context.Context, o UpOptions) error {
+	if err := p.called(o.Talk, "Up detach=%t verbose=%t", o.Detach, o.Verbose); err != nil {
+		return err
+	}
+	o.Ready(ctx)
+	return nil
 }
 
 func (p *toldPlane) Down(_ context.Context, o DownOptions) error {

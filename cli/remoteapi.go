@@ -166,6 +166,13 @@ func (a *remoteAPI) post(ctx context.Context, path string, value, into any) erro
 	return json.NewDecoder(res.Body).Decode(into)
 }
 
+// warn says beside an answer what it lacks.
+func (s *session) warn(warnings []string) {
+	for _, w := range warnings {
+		fmt.Fprintf(s.Streams.Err, "Warning: %s\n", harmless(w))
+	}
+}
+
 // toldAPI says an error of the HTTP API as a sentence with the next step.
 func toldAPI(doing string, err error) error {
 	var (

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
@@ -30,8 +32,10 @@ import (
 	kcm "portico.dev/portico/api/kcm/v1beta1"
 	"portico.dev/portico/config"
 	"portico.dev/portico/internal/scenario"
+	"portico.dev/portico/observability/alert"
 	"portico.dev/portico/observability/alert/alertmanager"
 	"portico.dev/portico/observability/cost/budget"
+	"portico.dev/portico/observability/query"
 	"portico.dev/portico/observability/store"
 	"portico.dev/portico/server/httpapi"
 	"portico.dev/portico/server/httpapi/held"
@@ -45,15 +49,24 @@ import (
 type apiWorld struct {
 	Args []string `json:"args"`
 	// Terminal says that a person looks at the output.
-	Terminal bool                    `json:"terminal"`
+	Terminal bool `json:"terminal"`
+	// Plane is what the management plane says.
+	Plane    toldPlane               `json:"plane"`
 	Clusters []kcm.ClusterDeployment `json:"clusters"`
 	Records  []store.Record          `json:"records"`
 	Traces   []store.Trace           `json:"traces"`
+	// Coming are records that come while somebody follows, after so many that are skipped.
+	Coming  []store.Record `json:"coming"`
+	Skipped int            `json:"skipped"`
+	// Lacking are regions that cannot be asked, and why.
+	Lacking map[string]string `json:"lacking"`
 	// Metrics and Cost are the answers of Prometheus' and OpenCost's API, by what is asked.
 	Metrics map[string]json.RawMessage `json:"metrics"`
 	Cost    map[string]json.RawMessage `json:"cost"`
 	Alerts  []alertmanager.Alert       `json:"alerts"`
-	Budgets []budget.Judgement         `json:"budgets"`
+	// Rules is the report of rules; nil where there is none, or nobody may read it.
+	Rules   *alert.Report      `json:"rules"`
+	Budgets []budget.Judgement `json:"budgets"`
 	// Stranger says that the API does not know who asks, Lost that it does not answer.
 	Stranger bool `json:"stranger"`
 	Lost     bool `json:"lost"`
@@ -69,7 +82,7 @@ func TestTelemetryCommands(t *testing.T) {
 			return nil, err
 		}
 		var out, talk bytes.Buffer
-		status := w.run(screen{&out, w.Terminal}, &talk)
+		status := w.run(screen{&out, w.Terminal}, screen{&talk, w.Terminal})
 		sections := []scenario.Section{scenario.Text("stdout", out.String()), scenario.Text("stderr", talk.String()), scenario.Text("status", fmt.Sprint(status))}
 		if w.silenced != nil {
 			sections = append(sections, scenario.Text("silenced", strings.Join(w.silenced, "\n")))
@@ -98,7 +111,7 @@ func (w *apiWorld) run(out, talk io.Writer) int {
 	handler := w.api(func() time.Time { return now })
 	return Run(ctx, Deps{
 		Streams: Streams{In: strings.NewReader(""), Out: out, Err: talk}, Version: "v0.1.0", UID: 1000,
-		Getenv: func(string) string { return "" }, Now: func() time.Time { return now }, Plane: func(config.Config) Plane { return &toldPlane{} },
+		Getenv: func(string) string { return "" }, Now: func() time.Time { return now }, Plane: func(config.Config) Plane { return &w.Plane },
 		dialAPI: func() *http.Client { return &http.Client{Transport: &inside{handler, w}} },
 	}, w.Args)
 }
@@ -121,7 +134,9 @@ func (i *inside) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	answer := httptest.NewRecorder()
 	i.handler.ServeHTTP(answer, r)
-	return answer.Result(), nil
+	res := answer.Result()
+	res.TLS = &tls.ConnectionState{PeerCertificates: []*x509.Certificate{{Raw: []byte("the plane's")}}}
+	return res, nil
 }
 
 // reviews knows everybody as the administrator.
@@ -148,11 +163,19 @@ func (w *apiWorld) api(now func() time.Time) http.Handler {
 	}
 	fleet.Whole()
 	secrets := signin.NewSecrets(signin.SecretsConfig{Clock: now, Random: rand.Reader, Life: time.Hour, Most: 10})
-	telemetry := held.Telemetry{Records: w.Records, Spans: w.Traces}
+	links := signin.NewSecrets(signin.SecretsConfig{Clock: now, Random: strings.NewReader(strings.Repeat("known", 10)), Life: signin.LinkLife, Most: 10})
+	var beside []query.Region
+	for name, why := range w.Lacking {
+		beside = append(beside, query.Region{Name: name, Err: errors.New(why)})
+	}
+	telemetry := held.Telemetry{Records: w.Records, Coming: w.Coming, Skipped: w.Skipped, Spans: w.Traces}.Over(now, beside...)
 	parts := httpapi.Parts{
-		Door:  signin.New(signin.Parts{Links: secrets, Sessions: secrets, Reviews: tokens{}, Clock: now}),
+		Door:  signin.New(signin.Parts{Links: links, Sessions: secrets, Reviews: tokens{}, Clock: now}),
 		Judge: rights.New(access{}, fleet.Homes, now), Feed: fleet, Logs: telemetry, Traces: telemetry, Alerts: ringer{w}, Clock: now, Log: log,
 		Budgets: func(context.Context, store.Scope) ([]budget.Judgement, error) { return w.Budgets, nil },
+	}
+	if w.Rules != nil {
+		parts.AlertRules = func(context.Context, signin.Identity) (alert.Report, error) { return *w.Rules, nil }
 	}
 	if w.Metrics != nil {
 		parts.Metrics = answers(w.Metrics)
@@ -245,44 +268,83 @@ func FuzzLogText(f *testing.F) {
 	})
 }
 
-// Following shows each record once, late ones too, and ends when it is stopped.
+// Following shows what there is and then what comes, each record once, says what it lacks, and ends when
+// it is stopped.
 func TestFollow(t *testing.T) {
-	began := time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
+	now := time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
 	record := func(after time.Duration, body string) store.Record {
-		return store.Record{Time: began.Add(after - time.Hour), Tenant: "acme", Body: body}
+		return store.Record{Time: now.Add(after - time.Hour), Tenant: "acme", Body: body, Resource: map[string]string{"k8s.cluster.name": "demo"}}
 	}
-	rounds := [][]store.Record{
-		{record(0, "one")}, {record(0, "one"), record(time.Second, "three")},
-		{record(0, "one"), record(500*time.Millisecond, "two, late"), record(time.Second, "three"), record(time.Second, "three too")},
+	w := &apiWorld{
+		Records: []store.Record{record(0, "one"), record(time.Second, "two")}, Skipped: 3,
+		Coming:  []store.Record{record(time.Second, "two"), record(-time.Hour, "three, late"), record(time.Hour, "last")},
+		Lacking: map[string]string{"far": "it has no address"},
 	}
-	ctx, stop := context.WithCancel(context.Background())
+	server := httptest.NewTLSServer(w.api(func() time.Time { return now }))
+	defer server.Close()
+	ctx, stop := context.WithTimeout(t.Context(), 20*time.Second)
 	defer stop()
-	var out bytes.Buffer
-	s := &session{Deps: Deps{Streams: Streams{Out: &out}, Now: func() time.Time { return began }}}
-	n := 0
-	api := &remoteAPI{base: "https://portico.test", http: &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
-		w := &apiWorld{Records: rounds[min(n, len(rounds)-1)]}
-		if n++; n > len(rounds) {
-			stop()
-		}
-		return (&inside{w.api(s.Now), w}).RoundTrip(r)
-	})}}
-	if err := s.followLogs(ctx, api, logQuestion{since: "2h", most: 100}, outTable); err != nil {
+	var talk bytes.Buffer
+	out := &until{stop: stop, text: "last"}
+	s := &session{Deps: Deps{Streams: Streams{Out: out, Err: &talk}, Now: func() time.Time { return now }}}
+	client := &http.Client{Transport: bearing{server.Client().Transport}}
+	if err := s.followLogs(ctx, &remoteAPI{base: server.URL, http: client}, logQuestion{since: "2h", most: 100, cluster: "demo"}, outTable); err != nil {
 		t.Fatal(err)
 	}
 	var got []string
 	for line := range strings.Lines(out.String()) {
-		_, body, _ := strings.Cut(strings.TrimSpace(line), "  ")
-		got = append(got, body)
+		got = append(got, line[strings.LastIndex(line, "  ")+2:len(line)-1])
 	}
-	if want := "one|three|two, late|three too"; strings.Join(got, "|") != want {
+	if want := "one|two|three, late|last"; strings.Join(got, "|") != want {
 		t.Errorf("shown was %q, want %q", strings.Join(got, "|"), want)
+	}
+	for _, words := range []string{"Warning: region far is not followed: it has no address", "Warning: 3 records came faster than they could be shown", "Warning: the answer lacks region far"} {
+		if !strings.Contains(talk.String(), words) {
+			t.Errorf("it does not say %q: %s", words, talk.String())
+		}
+	}
+	if err := s.followLogs(t.Context(), &remoteAPI{base: server.URL, http: server.Client()}, logQuestion{since: "2h", most: 100}, outTable); err == nil || !strings.Contains(err.Error(), "who are you") {
+		t.Errorf("a stranger follows: %v", err)
 	}
 }
 
-type roundTrip func(*http.Request) (*http.Response, error)
+// until stops what writes to it when it has written a text.
+type until struct {
+	bytes.Buffer
+	stop func()
+	text string
+}
 
-func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+func (u *until) Write(p []byte) (int, error) {
+	if bytes.Contains(p, []byte(u.text)) {
+		defer u.stop()
+	}
+	return u.Buffer.Write(p)
+}
+
+type bearing struct{ http.RoundTripper }
+
+func (b bearing) RoundTrip(r *http.Request) (*http.Response, error) {
+	r.Header.Set("Authorization", "Bearer admin")
+	return b.RoundTripper.RoundTrip(r)
+}
+
+// What a stream says is shown, whatever it is, and what cannot be is an error.
+func TestEvents(t *testing.T) {
+	for _, tc := range []struct{ why, stream, out, talk, err string }{
+		{"A region comes back.", "event: back\ndata: {\"region\":\"eu\"}\n\n", "", "Warning: region eu is followed again", ""},
+		{"The plane says why it ends.", "event: end\ndata: {\"why\":\"the session has ended\"}\n\n", "", "", "the session has ended"},
+		{"What is new to this version is passed over.", ": still here\n\nevent: news\ndata: {}\n\n", "", "", ""},
+		{"Junk is an error.", "event: record\ndata: <html>\n\n", "", "", "reading a record"},
+	} {
+		var out, talk bytes.Buffer
+		s := &session{Deps: Deps{Streams: Streams{Out: &out, Err: &talk}}}
+		err := eachEvent(strings.NewReader(tc.stream), func(kind string, data []byte) error { return s.showTold(kind, data, outTable) })
+		if fmt.Sprint(err) != "<nil>" && (tc.err == "" || !strings.Contains(err.Error(), tc.err)) || err == nil && tc.err != "" || !strings.Contains(talk.String(), tc.talk) || out.String() != tc.out {
+			t.Errorf("%s out %q, talk %q, %v", tc.why, out.String(), talk.String(), err)
+		}
+	}
+}
 
 // The HTTP API of a plane is eight ports after its API server, unless somebody says otherwise.
 func TestBesides(t *testing.T) {

@@ -110,7 +110,7 @@ func Root(d Deps) *cobra.Command {
 
 	// The nouns, and the verbs that stand alone.
 	root.AddGroup(&cobra.Group{ID: groupPlane, Title: "The management plane:"}, &cobra.Group{ID: groupFleet, Title: "Clusters and services:"}, &cobra.Group{ID: groupTelemetry, Title: "Telemetry and cost:"}, &cobra.Group{ID: groupOther, Title: "Other:"})
-	add(root, groupPlane, upCommand(s), statusCommand(s), downCommand(s), resetCommand(s), kubeconfigCommand(s))
+	add(root, groupPlane, upCommand(s), statusCommand(s), downCommand(s), resetCommand(s), kubeconfigCommand(s), linkCommand(s))
 	add(root, groupFleet, fleetCommand(s), clusterCommand(s), serviceCommand(s), rolloutCommand(s), planCommand(s), templateCommand(s), whyCommand(s))
 	add(root, groupTelemetry, logsCommand(s), metricsCommand(s), traceCommand(s), alertCommand(s), costCommand(s), budgetCommand(s))
 	add(root, groupOther, configCommand(s), versionCommand(s))

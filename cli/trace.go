@@ -57,6 +57,7 @@ func traceListCommand(at *apiFlags) *cobra.Command {
 		if err := api.get(c.Context(), "/api/v1/traces", query, &found); err != nil {
 			return toldAPI("searching traces", err)
 		}
+		at.warn(found.Warnings)
 		if len(found.Traces) == 0 {
 			fmt.Fprintf(at.Streams.Err, "There is no such trace since %s.\n", since)
 		}
@@ -97,11 +98,12 @@ func traceGetCommand(at *apiFlags) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		var trace httpapi.Trace
-		if err := api.get(c.Context(), "/api/v1/traces/"+url.PathEscape(args[0]), nil, &trace); err != nil {
+		var found httpapi.OneTrace
+		if err := api.get(c.Context(), "/api/v1/traces/"+url.PathEscape(args[0]), nil, &found); err != nil {
 			return toldAPI("reading the trace", err)
 		}
-		return out.print(at.Streams.Out, showTrace(trace, onTerminal(at.Streams.Out)))
+		at.warn(found.Warnings)
+		return out.print(at.Streams.Out, showTrace(found.Trace, onTerminal(at.Streams.Out)))
 	}
 	return c
 }

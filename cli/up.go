@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"context"
+
 	"github.com/spf13/cobra"
 )
 
@@ -12,7 +14,8 @@ func upCommand(s *session) *cobra.Command {
 		Long: `Start the management plane: API server, Cluster API, controllers, registry.
 
 Runs until it is interrupted, which stops the plane. Child clusters keep running without it,
-and are found again by the next start.`,
+and are found again by the next start. On a terminal it ends with a link that signs you in to
+the HTTP API.`,
 		Example: `  portico up                 # in the foreground
   portico up --detach        # returns when everything is ready`,
 		Args: cobra.NoArgs,
@@ -21,6 +24,7 @@ and are found again by the next start.`,
 			if err != nil {
 				return err
 			}
+			o.Ready = func(ctx context.Context) { s.invite(ctx, o.Talk) }
 			return p.Up(c.Context(), o)
 		},
 	}

@@ -45,6 +45,8 @@ type Config struct {
 	State State `json:"state,omitempty"`
 	// Observability says what becomes of telemetry.
 	Observability Observability `json:"observability,omitempty"`
+	// HTTP says how people sign in to the HTTP API.
+	HTTP HTTP `json:"http,omitempty"`
 	// Management tunes the management plane.
 	Management Management `json:"management,omitempty"`
 	// Logs bounds the log files.
@@ -153,6 +155,12 @@ type Ports struct {
 	// and Alerts: the stores of metrics and of logs and traces, what evaluates rules, and
 	// Alertmanager. They are listened on once something uses them.
 	Telemetry, Metrics, Records, Rules, Alerts int
+	// Own is where the plane's own metrics are asked for, those of its programs among them;
+	// ClusterAPIMetrics is where it asks Cluster API.
+	Own, ClusterAPIMetrics int
+	// CollectorHealth, CollectorMetrics and CollectorQueue are those of the plane's own collector. They
+	// are listened on once there are stores.
+	CollectorHealth, CollectorMetrics, CollectorQueue int
 }
 
 // Named returns the ports with what each is for, in order.
@@ -172,6 +180,11 @@ func (p Ports) Named() []NamedPort {
 		{Loopback, p.Records, "store of logs and traces"},
 		{Loopback, p.Rules, "evaluation of rules"},
 		{Loopback, p.Alerts, "Alertmanager"},
+		{Loopback, p.Own, "the plane's own metrics"},
+		{Loopback, p.ClusterAPIMetrics, "Cluster API's metrics"},
+		{Loopback, p.CollectorHealth, "collector's health"},
+		{Loopback, p.CollectorMetrics, "collector's own metrics"},
+		{Loopback, p.CollectorQueue, "collector's queue of metrics"},
 	}
 }
 
@@ -189,7 +202,7 @@ func (c Config) Host() string {
 	return host
 }
 
-// Ports are fourteen in a row; the first is that of Listen.
+// Ports are nineteen in a row; the first is that of Listen.
 func (c Config) Ports() Ports {
 	host, text, _ := net.SplitHostPort(c.Listen)
 	first, _ := strconv.Atoi(text)
@@ -198,6 +211,7 @@ func (c Config) Ports() Ports {
 		ClusterAPIWebhooks: first + 4, ClusterAPIHealth: first + 5,
 		HelmControllerHealth: first + 6, AddonControllerHealth: first + 7, HTTP: first + 8,
 		Telemetry: first + 9, Metrics: first + 10, Records: first + 11, Rules: first + 12, Alerts: first + 13,
+		Own: first + 14, ClusterAPIMetrics: first + 15, CollectorHealth: first + 16, CollectorMetrics: first + 17, CollectorQueue: first + 18,
 	}
 }
 
@@ -212,6 +226,7 @@ func Default(uid int, getenv func(string) string) Config {
 		Clusters:      Clusters{Egress: true},
 		State:         State{Engine: "direct"},
 		Observability: Observability{Stores: KeepAuto, Retention: 30},
+		HTTP:          HTTP{Links: LinksLocal},
 		Management:    Management{GarbageCollection: 50},
 		Logs:          Logs{MaxSize: resource.MustParse("16Mi")},
 	}
@@ -258,6 +273,9 @@ func (c Config) Validate() error {
 	}
 	if days := c.Observability.Retention; days < 1 || days > 3650 {
 		return fmt.Errorf("observability.retention: %d is no number of days between 1 and 3650", days)
+	}
+	if err := c.HTTP.validate(); err != nil {
+		return err
 	}
 	if c.Management.GarbageCollection < 10 {
 		return fmt.Errorf("management.garbageCollection: %d is less than 10", c.Management.GarbageCollection)

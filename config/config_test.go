@@ -3,6 +3,7 @@ package config_test
 import (
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -93,6 +94,22 @@ func TestRefused(t *testing.T) {
 		{"NameServer6", "Clusters have no IPv6.", head + "clusters: {nameservers: ['2001:db8::1']}\n", "clusters.nameservers: 2001:db8::1"},
 		{"NameServerOfItsOwn", "A loopback address is another one's in a cluster.", head + "clusters: {nameservers: [127.0.0.53]}\n", "clusters.nameservers: 127.0.0.53"},
 		{"NameServerByName", "Who would resolve it?", head + "clusters: {nameservers: [dns.example.com]}\n", "dns.example.com"},
+		{"Links", "The list is closed.", head + "http: {links: Nowhere}\n", "http.links"},
+		{"PlainExternal", "Cookies are for TLS alone.", head + "http: {external: 'http://p'}\n", "http.external"},
+		{"ExternalBelow", "Cookies are for a whole host.", head + "http: {external: 'https://p/portico'}\n", "http.external"},
+		{"PlainIssuer", "Tokens would be anybody's.", head + "http: {oidc: {issuer: 'http://i', clientID: p}}\n", "http.oidc.issuer"},
+		{"IssuerWithSecret", "A URL is shown in messages.", head + "http: {oidc: {issuer: 'https://u:p@i', clientID: p}}\n", "http.oidc.issuer"},
+		{"NoIssuer", "Whose client would it be?", head + "http: {oidc: {clientID: p}}\n", "http.oidc.issuer"},
+		{"NoClient", "Whose tokens are they?", head + "http: {oidc: {issuer: 'https://i'}}\n", "http.oidc.clientID"},
+		{"SecretInClear", "A configuration is printed and copied.", head + "http: {oidc: {issuer: 'https://i', clientID: p, clientSecret: s}}\n", "clientSecret"},
+		{"TwoSecrets", "Which one counts?", head + "http: {oidc: {issuer: 'https://i', clientID: p, clientSecretFile: /f, clientSecretRef: {name: s}}}\n", "http.oidc.clientSecretRef"},
+		{"NamelessSecret", "Which one is it?", head + "http: {oidc: {issuer: 'https://i', clientID: p, clientSecretRef: {key: s}}}\n", "http.oidc.clientSecretRef.name"},
+		{"RelativeSecret", "It would depend on where one stands.", head + "http: {oidc: {issuer: 'https://i', clientID: p, clientSecretFile: f}}\n", "http.oidc.clientSecretFile"},
+		{"RelativeAuthority", "The same.", head + "http: {oidc: {issuer: 'https://i', clientID: p, caFile: f}}\n", "http.oidc.caFile"},
+		{"KubernetesNames", "An issuer would name system:masters.", head + "http: {oidc: {issuer: 'https://i', clientID: p, groupsPrefix: 'system:'}}\n", "http.oidc.groupsPrefix"},
+		{"HalfOfThem", "It could write the other half.", head + "http: {oidc: {issuer: 'https://i', clientID: p, usernamePrefix: s}}\n", "http.oidc.usernamePrefix"},
+		{"Audience", "It is believed as it is.", head + "http: {oidc: {issuer: 'https://i', clientID: p, audiences: [q, p]}}\n", "http.oidc.audiences[1]"},
+		{"Scope", "Scopes are separated by spaces.", head + "http: {oidc: {issuer: 'https://i', clientID: p, scopes: ['a b']}}\n", "http.oidc.scopes[0]"},
 		{"RelativeData", "A relative folder would depend on where one stands.", head + "data: x\n", ""},
 	}
 	for _, tt := range tests {
@@ -109,6 +126,28 @@ func TestRefused(t *testing.T) {
 				t.Errorf("%s\nLoad = %v; want an error with %q", tt.why, err, tt.want)
 			}
 		})
+	}
+}
+
+// An issuer is taken as it is written, and nothing of it is lost when the configuration is printed.
+func TestIssuer(t *testing.T) {
+	text := head + `http:
+  links: Anywhere
+  external: https://portico.example.com
+  oidc: {issuer: "https://dex.example.com/dex", clientID: portico, clientSecretRef: {namespace: a, name: b, key: c}, scopes: [email],
+    usernameClaim: sub, usernamePrefix: "u:", groupsClaim: roles, groupsPrefix: "g:", requiredClaims: {hd: example.com}, caFile: /ca.crt}
+`
+	c, err := config.Load(config.Sources{File: write(t, t.TempDir(), text), Getenv: env(nil)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := c.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := config.Load(config.Sources{File: write(t, t.TempDir(), string(b)), Getenv: env(nil)})
+	if err != nil || !reflect.DeepEqual(again.HTTP, c.HTTP) || c.HTTP.OIDC.ClientSecretRef != (config.SecretKey{Namespace: "a", Name: "b", Key: "c"}) || c.HTTP.OIDC.RequiredClaims["hd"] != "example.com" {
+		t.Errorf("printed and read again = %+v, %v; want %+v", again.HTTP, err, c.HTTP)
 	}
 }
 

@@ -22,7 +22,7 @@ func TestOutputs(t *testing.T) {
 		for _, b := range p.blocks() {
 			command, output, _ := strings.Cut(b.text, "\n")
 			args, ours := strings.CutPrefix(command, "$ portico ")
-			if !ours || !slices.Contains([]string{"up", "down", "status", "reset", "kubeconfig", "config", "version", "fleet", "logs", "metrics", "trace", "alert", "cost", "budget"}, strings.Fields(args)[0]) {
+			if !ours || !slices.Contains([]string{"up", "down", "status", "reset", "kubeconfig", "link", "config", "version", "fleet", "logs", "metrics", "trace", "alert", "cost", "budget"}, strings.Fields(args)[0]) {
 				continue
 			}
 			count++

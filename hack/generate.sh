@@ -13,7 +13,7 @@ version=$(go list -m -f '{{.Version}}' sigs.k8s.io/controller-tools)
 cd api
 rm -f "$root"/deploy/crds/*.yaml
 "$tool/controller-gen" object crd \
-	paths=./kcm/... paths=./kof/... paths=./sveltos/... paths=./local/... paths=./state/... \
+	paths=./kcm/... paths=./kof/... paths=./sveltos/... paths=./local/... paths=./state/... paths=./cost/... \
 	output:crd:dir="$root/deploy/crds"
 # The tool names itself by the module that it was built in.
 sed -i "s|\(controller-gen.kubebuilder.io/version:\).*|\1 $version|" "$root"/deploy/crds/*.yaml

@@ -103,6 +103,12 @@ func TestEveryChartRenders(t *testing.T) {
 			"Service/kof-collectors-daemon-collector", "ServiceAccount/kof-collectors",
 		},
 		"kof-propagation": {},
+		"kof-storage": {
+			"ConfigMap/portico-store", "ConfigMap/vmalert-cluster", "Deployment/vmalert-cluster", "Deployment/vmauth-cluster",
+			"NetworkPolicy/kof-storage-metrics", "NetworkPolicy/kof-storage-records", "NetworkPolicy/kof-storage-vmalert", "NetworkPolicy/kof-storage-vmauth",
+			"Role/kof-storage-gate", "RoleBinding/kof-storage-gate", "Service/portico-store", "Service/vmauth-cluster", "Service/vmauth-cluster-external", "Service/vmsingle-cluster",
+			"ServiceAccount/kof-storage-gate", "StatefulSet/portico-store", "StatefulSet/vmsingle-cluster",
+		},
 	}
 	all, err := templates.Charts()
 	if err != nil {

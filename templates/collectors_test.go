@@ -74,6 +74,8 @@ func TestCollectorsOfAChild(t *testing.T) {
 			map[string]any{"action": "upsert", "key": "k8s.cluster.namespace", "value": "kcm-system"},
 		}},
 		{"cluster-stats", "A region with a certificate of its own making.", []string{"exporters", "otlphttp/logs", "tls", "insecure_skip_verify"}, true},
+		{"daemon", "A region that does not know the child yet is waited for.", []string{"exporters", "prometheusremotewrite", "middlewares"}, []any{map[string]any{"id": "await_credentials"}}},
+		{"cluster-stats", "So it is by those that have no log files to read again.", []string{"exporters", "otlphttp/logs", "middlewares"}, []any{map[string]any{"id": "await_credentials"}}},
 		{"daemon", "The local way of metrics is not the region's.", []string{"exporters", "otlphttp/metrics-queue", "tls"}, nil},
 		{"daemon", "Two thirds of the process's 120 MiB are for the heap.", []string{"processors", "memory_limiter", "limit_mib"}, 80.0},
 		{"daemon", "A value of the user replaces ours.", []string{"receivers", "hostmetrics", "collection_interval"}, "1m"},
@@ -100,7 +102,7 @@ func TestCollectorsWithoutCredentials(t *testing.T) {
 				t.Errorf("%s takes %s from a Secret", role, e.Name)
 			}
 		}
-		if text := got["ConfigMap/kof-collectors-"+role].(*corev1.ConfigMap).Data["collector.yaml"]; strings.Contains(text, "basicauth") {
+		if text := got["ConfigMap/kof-collectors-"+role].(*corev1.ConfigMap).Data["collector.yaml"]; strings.Contains(text, "basicauth") || strings.Contains(text, "await_credentials") {
 			t.Errorf("%s signs in:\n%s", role, text)
 		}
 	}

@@ -23,6 +23,7 @@ const (
 	PodinfoVersion       = "6.9.2"
 	CollectorsVersion    = "1.0.0"
 	PropagationVersion   = "1.0.0"
+	StorageVersion       = "1.0.0"
 )
 
 // Repository is the path in the registry below which the charts are.
@@ -52,7 +53,8 @@ func Objects(p Params) []client.Object {
 	objects := repository(p)
 	objects = append(objects, providerTemplates()...)
 	objects = append(objects, clusterTemplates(p)...)
-	objects = append(objects, serviceTemplate(p, "podinfo", PodinfoVersion), serviceTemplate(p, "kof-collectors", CollectorsVersion), serviceTemplate(p, "kof-propagation", PropagationVersion), childService(p))
+	objects = append(objects, serviceTemplate(p, "podinfo", PodinfoVersion), serviceTemplate(p, "kof-collectors", CollectorsVersion), serviceTemplate(p, "kof-propagation", PropagationVersion),
+		serviceTemplate(p, "kof-storage", StorageVersion), regionalService(), childService(p))
 	objects = append(objects, singletons(p)...)
 	return append(objects, engineProviders(p)...)
 }

@@ -16,6 +16,9 @@ func (w world) clusterDeployment() rules[kcm.ClusterDeployment, *kcm.ClusterDepl
 	return rules[kcm.ClusterDeployment, *kcm.ClusterDeployment]{
 		defaults: func(ctx context.Context, d, old *kcm.ClusterDeployment) error {
 			fleet.LabelForTelemetry(d)
+			if err := w.defaultTenant(ctx, d, old); err != nil {
+				return err
+			}
 			// An object that lives without values goes on without.
 			if d.Spec.Config != nil || old != nil && old.Spec.Config == nil {
 				return nil
@@ -39,6 +42,7 @@ func (w world) clusterDeployment() rules[kcm.ClusterDeployment, *kcm.ClusterDepl
 			return w.engines(ctx, d.Namespace, d.Spec.ServiceSpec, oldServices(old))
 		},
 		warnings: w.clusterWarnings,
+		claims:   w.claimTenant,
 		deletion: func(ctx context.Context, d *kcm.ClusterDeployment) (field.ErrorList, error) {
 			var regions kcm.RegionList
 			if err := w.list(ctx, &regions); err != nil {

@@ -39,7 +39,7 @@ func Configurations(prefix string, client func(path string) admissionregistratio
 		if k.mutates() {
 			mutating.Webhooks = append(mutating.Webhooks, mutatingWebhook(k, client(MutatePath(k.kind))))
 		}
-		validating.Webhooks = append(validating.Webhooks, validatingWebhook(k, client(ValidatePath(k.kind))))
+		validating.Webhooks = append(validating.Webhooks, selecting(validatingWebhook(k, client(ValidatePath(k.kind))), k.only)...)
 	}
 	return mutating, validating
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	admissionv1 "k8s.io/api/admission/v1"
+	authenticationv1 "k8s.io/api/authentication/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -30,14 +31,27 @@ type rules[T any, P object[T]] struct {
 	validate func(ctx context.Context, o, old P) (field.ErrorList, error)
 	// warnings say what the author of an accepted object should know.
 	warnings func(ctx context.Context, o, old P) ([]string, error)
+	// claims says what an object takes for itself that its author may not take. It is asked about
+	// objects that nothing else is wrong with.
+	claims func(ctx context.Context, by author, o, old P) (field.ErrorList, error)
 	// deletion says what keeps an object from being deleted.
 	deletion func(ctx context.Context, o P) (field.ErrorList, error)
+}
+
+// author is who writes, and whether only to see what would happen.
+type author struct {
+	authenticationv1.UserInfo
+	dry bool
 }
 
 type handler[T any, P object[T]] struct {
 	kind    string
 	decoder admission.Decoder
 	rules   rules[T, P]
+	// now are the same rules past the cache, if there is one. Deletions and defaults are seldom, and
+	// asked of them alone.
+	now    rules[T, P]
+	cached bool
 }
 
 func (h handler[T, P]) mutate(ctx context.Context, req admission.Request) admission.Response {
@@ -49,7 +63,7 @@ func (h handler[T, P]) mutate(ctx context.Context, req admission.Request) admiss
 		return admission.Allowed("")
 	}
 	before := o.DeepCopyObject()
-	if err := h.rules.defaults(ctx, o, old); err != nil {
+	if err := h.now.defaults(ctx, o, old); err != nil {
 		return admission.Errored(http.StatusInternalServerError, err)
 	}
 	// Writing the object anew spells out what its author left out: without a reason we do not.
@@ -71,7 +85,7 @@ func (h handler[T, P]) validate(ctx context.Context, req admission.Request) admi
 	if err != nil {
 		return admission.Errored(http.StatusBadRequest, err)
 	}
-	errs, err := h.rules.validate(ctx, o, old)
+	errs, err := h.judge(ctx, req, o, old)
 	if err != nil {
 		return admission.Errored(http.StatusInternalServerError, err)
 	}
@@ -83,6 +97,19 @@ func (h handler[T, P]) validate(ctx context.Context, req admission.Request) admi
 		return admission.Errored(http.StatusInternalServerError, err)
 	}
 	return admission.Allowed("").WithWarnings(warnings...)
+}
+
+// judge asks the cache first, since most of what is written is right. What that refuses may have been put
+// right a moment ago.
+func (h handler[T, P]) judge(ctx context.Context, req admission.Request, o, old P) (field.ErrorList, error) {
+	errs, err := h.rules.validate(ctx, o, old)
+	if err == nil && len(errs) > 0 && h.cached {
+		errs, err = h.now.validate(ctx, o, old)
+	}
+	if err != nil || len(errs) > 0 || h.now.claims == nil || o.GetDeletionTimestamp() != nil {
+		return errs, err
+	}
+	return h.now.claims(ctx, author{req.UserInfo, req.DryRun != nil && *req.DryRun}, o, old)
 }
 
 func (h handler[T, P]) validateDeletion(ctx context.Context, req admission.Request) admission.Response {
@@ -97,7 +124,7 @@ func (h handler[T, P]) validateDeletion(ctx context.Context, req admission.Reque
 	if old.GetDeletionTimestamp() != nil {
 		return admission.Allowed("")
 	}
-	errs, err := h.rules.deletion(ctx, old)
+	errs, err := h.now.deletion(ctx, old)
 	if err != nil {
 		return admission.Errored(http.StatusInternalServerError, err)
 	}

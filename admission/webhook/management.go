@@ -65,7 +65,8 @@ func (w world) region() rules[kcm.Region, *kcm.Region] {
 			if err != nil {
 				return nil, err
 			}
-			users, err := w.clusters(ctx, "", func(d *kcm.ClusterDeployment) bool {
+			// A cluster that is on its way out is removed in its region.
+			users, err := w.clustersEver(ctx, "", func(d *kcm.ClusterDeployment) bool {
 				return regions[in(d.Namespace, d.Spec.Credential).String()] == r.Name
 			})
 			return admission.ValidateRegionDeletion(users), err
@@ -97,7 +98,7 @@ func (w world) regionRefs(ctx context.Context, r *kcm.Region) (admission.RegionR
 		}
 	}
 	var all kcm.RegionList
-	err = w.list(ctx, &all)
+	err = w.now().list(ctx, &all)
 	refs.Others = all.Items
 	return refs, err
 }

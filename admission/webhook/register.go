@@ -3,7 +3,10 @@ package webhook
 import (
 	"context"
 	"net/http"
+	"time"
 
+	authenticationv1 "k8s.io/api/authentication/v1"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -11,20 +14,22 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
+	costv1 "portico.dev/portico/api/cost/v1alpha1"
 	kcm "portico.dev/portico/api/kcm/v1beta1"
 	statev1 "portico.dev/portico/api/state/v1alpha1"
+	"portico.dev/portico/fleet"
 )
 
 // Options are what the handlers need.
 type Options struct {
-	// Reader reads other objects. A cache will do: rules are made for facts that may be old.
+	// Reader reads other objects. A cache will do.
 	Reader client.Reader
-	// Live is asked for what Reader does not know. A cache lags: an object that was made a
-	// moment ago, in the same delivery, is not missing. May be nil.
+	// Live reads past the cache, which lags: nothing is refused, no deletion is judged, and nothing
+	// that two could take at once is given, by what Reader says alone. May be nil if Reader is no cache.
 	Live client.Reader
 	// Mapper knows which kinds are served.
 	Mapper meta.RESTMapper
-	// Scheme knows the kinds of k0rdent.mirantis.com and state.portico.dev.
+	// Scheme knows the kinds of k0rdent.mirantis.com, state.portico.dev and cost.portico.dev.
 	Scheme *runtime.Scheme
 	// SystemNamespace is where templates for all, and kubeconfigs of regions, are.
 	SystemNamespace string
@@ -35,6 +40,18 @@ type Options struct {
 	// CompileRule says what is wrong with the readiness rule of a StateManagementProvider. May
 	// be nil.
 	CompileRule func(rule string) error
+	// MayUseTenant says whether somebody may let clusters of any namespace be a tenant's. Where it is
+	// nil, nobody's tenant is guarded.
+	MayUseTenant func(ctx context.Context, who authenticationv1.UserInfo, tenant string) (bool, error)
+	// Clock says how long a tenant that was free is held for whoever asked first. Where it is nil, it is
+	// held for ever.
+	Clock fleet.Clock
+	// CheckRules says what is wrong with a ConfigMap of alerting or recording rules by itself. Where it is
+	// nil, they are not judged.
+	CheckRules func(*corev1.ConfigMap) field.ErrorList
+	// CheckPrices says what is wrong with the prices of a PriceList of that name; text is what its source
+	// holds. Where it is nil, prices are not judged.
+	CheckPrices func(name string, spec costv1.PriceListSpec, text string) field.ErrorList
 	// Engines says what the engine that a spec chooses cannot do of it, with the engine's name.
 	// It is asked about new and changed service specs that nothing else is wrong with. namespace
 	// is where their templates are; paths begin at the object, with spec.serviceSpec. An error
@@ -66,7 +83,9 @@ func yes() *bool {
 type served struct {
 	kind, plural string
 	// deletion is true if there are rules for deleting an object.
-	deletion           bool
+	deletion bool
+	// only are the parts of a widespread kind that an API server asks about; none means all of it.
+	only               []selection
 	mutator, validator admission.Handler
 }
 
@@ -74,44 +93,56 @@ func (s served) mutates() bool { return s.mutator != nil }
 
 // kinds lists every kind that has rules, in the order of the alphabet.
 func kinds(o Options) []served {
-	w := world{o}
-	decoder := admission.NewDecoder(o.Scheme)
 	return []served{
-		serve(decoder, kcm.AccessManagementKind, "accessmanagements", w.accessManagement()),
-		serve(decoder, kcm.ClusterAuditPolicyKind, "clusterauditpolicies", w.clusterAuditPolicy()),
-		serve(decoder, kcm.ClusterAuthenticationKind, "clusterauthentications", w.clusterAuthentication()),
-		serve(decoder, kcm.ClusterDeploymentKind, "clusterdeployments", w.clusterDeployment()),
-		serve(decoder, kcm.ClusterIPAMClaimKind, "clusteripamclaims", w.clusterIPAMClaim()),
-		serve(decoder, kcm.ClusterTemplateKind, "clustertemplates", w.clusterTemplate()),
-		serve(decoder, kcm.ClusterTemplateChainKind, "clustertemplatechains", w.clusterTemplateChain()),
-		serve(decoder, kcm.CredentialKind, "credentials", w.credential()),
-		serve(decoder, kcm.ManagementKind, "managements", w.management()),
-		serve(decoder, kcm.ManagementBackupKind, "managementbackups", w.managementBackup()),
-		serve(decoder, kcm.MultiClusterServiceKind, "multiclusterservices", w.multiClusterService()),
-		serve(decoder, statev1.NamespacedMultiClusterServiceKind, "namespacedmulticlusterservices", w.namespacedMultiClusterService()),
-		serve(decoder, kcm.ProviderTemplateKind, "providertemplates", w.providerTemplate()),
-		serve(decoder, kcm.RegionKind, "regions", w.region()),
-		serve(decoder, kcm.ReleaseKind, "releases", w.release()),
-		serve(decoder, statev1.RolloutKind, "rollouts", w.rollout()),
-		serve(decoder, kcm.ServiceTemplateKind, "servicetemplates", w.serviceTemplate()),
-		serve(decoder, kcm.ServiceTemplateChainKind, "servicetemplatechains", w.serviceTemplateChain()),
-		serve(decoder, kcm.StateManagementProviderKind, "statemanagementproviders", w.stateManagementProvider()),
+		serve(o, kcm.AccessManagementKind, "accessmanagements", world.accessManagement),
+		serve(o, costv1.BudgetKind, "budgets", world.budget),
+		serve(o, kcm.ClusterAuditPolicyKind, "clusterauditpolicies", world.clusterAuditPolicy),
+		serve(o, kcm.ClusterAuthenticationKind, "clusterauthentications", world.clusterAuthentication),
+		serve(o, kcm.ClusterDeploymentKind, "clusterdeployments", world.clusterDeployment),
+		serve(o, kcm.ClusterIPAMClaimKind, "clusteripamclaims", world.clusterIPAMClaim),
+		serve(o, kcm.ClusterTemplateKind, "clustertemplates", world.clusterTemplate),
+		serve(o, kcm.ClusterTemplateChainKind, "clustertemplatechains", world.clusterTemplateChain),
+		rulesOnly(serve(o, configMapKind, "configmaps", world.alertRules)),
+		serve(o, kcm.CredentialKind, "credentials", world.credential),
+		serve(o, kcm.ManagementKind, "managements", world.management),
+		serve(o, kcm.ManagementBackupKind, "managementbackups", world.managementBackup),
+		serve(o, kcm.MultiClusterServiceKind, "multiclusterservices", world.multiClusterService),
+		serve(o, statev1.NamespacedMultiClusterServiceKind, "namespacedmulticlusterservices", world.namespacedMultiClusterService),
+		serve(o, costv1.PriceListKind, "pricelists", world.priceList),
+		serve(o, kcm.ProviderTemplateKind, "providertemplates", world.providerTemplate),
+		serve(o, kcm.RegionKind, "regions", world.region),
+		serve(o, kcm.ReleaseKind, "releases", world.release),
+		serve(o, statev1.RolloutKind, "rollouts", world.rollout),
+		serve(o, kcm.ServiceTemplateKind, "servicetemplates", world.serviceTemplate),
+		serve(o, kcm.ServiceTemplateChainKind, "servicetemplatechains", world.serviceTemplateChain),
+		serve(o, kcm.StateManagementProviderKind, "statemanagementproviders", world.stateManagementProvider),
 	}
 }
 
 // versionOf is the API version that a kind is judged in.
 func versionOf(kind string) schema.GroupVersion {
 	switch kind {
+	case costv1.BudgetKind, costv1.PriceListKind:
+		return costv1.GroupVersion
+	case configMapKind:
+		return corev1.SchemeGroupVersion
 	case statev1.NamespacedMultiClusterServiceKind, statev1.RolloutKind:
 		return statev1.GroupVersion
 	}
 	return kcm.GroupVersion
 }
 
-func serve[T any, P object[T]](decoder admission.Decoder, kind, plural string, r rules[T, P]) served {
-	h := handler[T, P]{kind: kind, decoder: decoder, rules: r}
-	s := served{kind: kind, plural: plural, deletion: r.deletion != nil, validator: admission.HandlerFunc(h.validate)}
-	if r.defaults != nil {
+// serve makes the handlers of a kind. of returns its rules in a world: they are asked in one that is read
+// from the cache, and in one that is read as it is now.
+func serve[T any, P object[T]](o Options, kind, plural string, of func(world) rules[T, P]) served {
+	clock := o.Clock
+	if clock == nil {
+		clock = func() time.Time { return time.Time{} } // what was claimed stays claimed
+	}
+	w := world{o, &firsts{clock: clock, of: map[string]first{}}}
+	h := handler[T, P]{kind: kind, decoder: admission.NewDecoder(o.Scheme), rules: of(w), now: of(w.now()), cached: o.Live != nil}
+	s := served{kind: kind, plural: plural, deletion: h.rules.deletion != nil, validator: admission.HandlerFunc(h.validate)}
+	if h.rules.defaults != nil {
 		s.mutator = admission.HandlerFunc(h.mutate)
 	}
 	return s

@@ -11,7 +11,9 @@ import (
 	"time"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -20,6 +22,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"portico.dev/portico/admission/webhook"
+	costv1 "portico.dev/portico/api/cost/v1alpha1"
 	kcm "portico.dev/portico/api/kcm/v1beta1"
 	statev1 "portico.dev/portico/api/state/v1alpha1"
 	"portico.dev/portico/kube/kubetest"
@@ -175,14 +178,21 @@ func appears(t *testing.T, kube client.Client, credential *kcm.Credential, d *kc
 // serve starts the handlers and tells the API server to ask them. It returns when it does.
 func serve(t *testing.T, cluster *kubetest.Cluster) client.Client {
 	t.Helper()
+	return serveWith(t, cluster, func(*webhook.Options) {})
+}
+
+func serveWith(t *testing.T, cluster *kubetest.Cluster, change func(*webhook.Options)) client.Client {
+	t.Helper()
 	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{kcm.AddToScheme, statev1.AddToScheme, corev1.AddToScheme, admissionregistrationv1.AddToScheme} {
+	for _, add := range []func(*runtime.Scheme) error{kcm.AddToScheme, statev1.AddToScheme, costv1.AddToScheme, corev1.AddToScheme, admissionregistrationv1.AddToScheme, authorizationv1.AddToScheme, rbacv1.AddToScheme} {
 		must(t, "registering types", add(scheme))
 	}
 	kube, err := client.New(cluster.Config, client.Options{Scheme: scheme})
 	must(t, "making a client", err)
 	handlers := http.NewServeMux()
-	webhook.Register(mux{handlers}, webhook.Options{Reader: kube, Mapper: kube.RESTMapper(), Scheme: scheme, SystemNamespace: kcm.DefaultSystemNamespace, Engines: noPlain, CompileRule: noEmpty})
+	options := webhook.Options{Reader: kube, Mapper: kube.RESTMapper(), Scheme: scheme, SystemNamespace: kcm.DefaultSystemNamespace, Engines: noPlain, CompileRule: noEmpty}
+	change(&options)
+	webhook.Register(mux{handlers}, options)
 	server := httptest.NewTLSServer(handlers)
 	t.Cleanup(server.Close)
 	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
@@ -222,6 +232,18 @@ func noEmpty(rule string) error {
 		return errors.New("undeclared reference")
 	}
 	return nil
+}
+
+// eventually tries until the API server has seen what a right depends on.
+func eventually(t *testing.T, why string, try func() error) {
+	t.Helper()
+	var last error
+	if wait.PollUntilContextTimeout(t.Context(), 50*time.Millisecond, 20*time.Second, true, func(context.Context) (bool, error) {
+		last = try()
+		return last == nil, nil
+	}) != nil {
+		t.Fatalf("%s, but: %v", why, last)
+	}
 }
 
 func must(t *testing.T, why string, err error) {

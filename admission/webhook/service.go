@@ -109,12 +109,13 @@ func (w world) wideRefs(ctx context.Context, o wide) (refs admission.MultiCluste
 }
 
 // dependencies are what the objects of the kind, and of the namespace, that are not on their
-// way out depend on, by name.
+// way out depend on, by name. They are few, and read as they are now: two that were made in one
+// delivery must not come to depend on each other.
 func (w world) dependencies(ctx context.Context, o wide) (map[string][]string, error) {
 	out := map[string][]string{}
 	if o.kind == kcm.MultiClusterServiceKind {
 		var all kcm.MultiClusterServiceList
-		err := w.list(ctx, &all)
+		err := w.now().list(ctx, &all)
 		for _, m := range all.Items {
 			if m.DeletionTimestamp == nil {
 				out[m.Name] = m.Spec.DependsOn
@@ -123,7 +124,7 @@ func (w world) dependencies(ctx context.Context, o wide) (map[string][]string, e
 		return out, err
 	}
 	var all statev1.NamespacedMultiClusterServiceList
-	err := w.list(ctx, &all, client.InNamespace(o.namespace))
+	err := w.now().list(ctx, &all, client.InNamespace(o.namespace))
 	for _, m := range all.Items {
 		if m.DeletionTimestamp == nil {
 			out[m.Name] = m.Spec.DependsOn
@@ -216,7 +217,7 @@ func (w world) rollout() rules[statev1.Rollout, *statev1.Rollout] {
 	return rules[statev1.Rollout, *statev1.Rollout]{
 		validate: func(ctx context.Context, r, old *statev1.Rollout) (field.ErrorList, error) {
 			var all statev1.RolloutList
-			if err := w.list(ctx, &all, client.InNamespace(r.Namespace)); err != nil {
+			if err := w.now().list(ctx, &all, client.InNamespace(r.Namespace)); err != nil {
 				return nil, err
 			}
 			return admission.ValidateRollout(r, old, admission.RolloutRefs{SystemNamespace: w.SystemNamespace, Others: all.Items}), nil
@@ -304,7 +305,8 @@ func (w world) serviceUsers(ctx context.Context, namespace string, ask func(kcm.
 
 // specUsers are the owners of services that a question is answered yes for: clusters and
 // NamespacedMultiClusterServices of the namespace, and MultiClusterServices, whose templates are
-// in the system namespace. An empty namespace means all.
+// in the system namespace. An empty namespace means all. An owner that is on its way out is none any
+// more: while there is something to remove, its ServiceSets are there.
 func (w world) specUsers(ctx context.Context, namespace string, ask func(kcm.ServiceSpec) bool) ([]string, error) {
 	users, err := w.clusters(ctx, namespace, func(d *kcm.ClusterDeployment) bool { return ask(d.Spec.ServiceSpec) })
 	if err != nil {
@@ -315,7 +317,7 @@ func (w world) specUsers(ctx context.Context, namespace string, ask func(kcm.Ser
 		return nil, err
 	}
 	for _, m := range teams.Items {
-		if ask(m.Spec.ServiceSpec) {
+		if m.DeletionTimestamp == nil && ask(m.Spec.ServiceSpec) {
 			users = append(users, statev1.NamespacedMultiClusterServiceKind+" "+m.Namespace+"/"+m.Name)
 		}
 	}
@@ -327,7 +329,7 @@ func (w world) specUsers(ctx context.Context, namespace string, ask func(kcm.Ser
 		return nil, err
 	}
 	for _, m := range all.Items {
-		if ask(m.Spec.ServiceSpec) {
+		if m.DeletionTimestamp == nil && ask(m.Spec.ServiceSpec) {
 			users = append(users, kcm.MultiClusterServiceKind+" "+m.Name)
 		}
 	}

@@ -23,6 +23,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"portico.dev/portico/admission/webhook"
+	costv1 "portico.dev/portico/api/cost/v1alpha1"
 	kcm "portico.dev/portico/api/kcm/v1beta1"
 	statev1 "portico.dev/portico/api/state/v1alpha1"
 )
@@ -38,7 +39,7 @@ func ask(t *testing.T, stored []client.Object, path string, req *admissionv1.Adm
 func newScheme(t *testing.T) *runtime.Scheme {
 	t.Helper()
 	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{kcm.AddToScheme, statev1.AddToScheme, corev1.AddToScheme} {
+	for _, add := range []func(*runtime.Scheme) error{kcm.AddToScheme, statev1.AddToScheme, costv1.AddToScheme, corev1.AddToScheme} {
 		if err := add(scheme); err != nil {
 			t.Fatal(err)
 		}
@@ -248,10 +249,10 @@ func TestConfigurations(t *testing.T) {
 	if mutating.Name != "portico-mutating-webhook-configuration" || len(mutating.Webhooks) != 5 {
 		t.Errorf("mutating configuration %s has %d webhooks", mutating.Name, len(mutating.Webhooks))
 	}
-	if validating.Name != "portico-validating-webhook-configuration" || len(validating.Webhooks) != 19 {
+	if validating.Name != "portico-validating-webhook-configuration" || len(validating.Webhooks) != 23 {
 		t.Errorf("validating configuration %s has %d webhooks", validating.Name, len(validating.Webhooks))
 	}
-	if got, want := validating.Webhooks[3].Name, "validation.clusterdeployment.k0rdent.mirantis.com"; got != want {
+	if got, want := validating.Webhooks[4].Name, "validation.clusterdeployment.k0rdent.mirantis.com"; got != want {
 		t.Errorf("webhook is called %s, want %s", got, want)
 	}
 	if got, want := webhook.ValidatePath(kcm.ClusterDeploymentKind), "/validate-k0rdent-mirantis-com-v1beta1-clusterdeployment"; got != want {

@@ -13,9 +13,21 @@ import (
 )
 
 // world reads what rules have to know.
-type world struct{ Options }
+type world struct {
+	Options
+	firsts *firsts
+}
 
-// get reads one object; nil means that it does not exist.
+// now is the world past the cache.
+func (w world) now() world {
+	if w.Live != nil {
+		w.Reader, w.Live = w.Live, nil
+	}
+	return w
+}
+
+// get reads one object; nil means that it does not exist. What the cache does not know may have been
+// made a moment ago, in the same delivery.
 func get[T any, P object[T]](ctx context.Context, w world, key types.NamespacedName) (P, error) {
 	if key.Name == "" {
 		return nil, nil
@@ -62,8 +74,14 @@ func (w world) parent(ctx context.Context, region string) (*kcm.ComponentsStatus
 }
 
 // clusters are the ClusterDeployments of a namespace that a question is answered yes for, as
-// text for people. An empty namespace means all.
+// text for people. An empty namespace means all. One that is on its way out holds nobody up: its
+// removal needs nothing of what it was made with.
 func (w world) clusters(ctx context.Context, namespace string, ask func(*kcm.ClusterDeployment) bool) ([]string, error) {
+	return w.clustersEver(ctx, namespace, func(d *kcm.ClusterDeployment) bool { return d.DeletionTimestamp == nil && ask(d) })
+}
+
+// clustersEver are the same with those that are on their way out.
+func (w world) clustersEver(ctx context.Context, namespace string, ask func(*kcm.ClusterDeployment) bool) ([]string, error) {
 	var all kcm.ClusterDeploymentList
 	if err := w.list(ctx, &all, client.InNamespace(namespace)); err != nil {
 		return nil, err

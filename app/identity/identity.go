@@ -41,13 +41,15 @@ var (
 	AddonController = Program{Name: "addon-controller"}
 	// Telemetry serves what is sent to and asked of the stores of telemetry.
 	Telemetry = Program{Name: "telemetry", Serves: true}
+	// Collector is the plane's own collector, which looks and writes nothing.
+	Collector = Program{Name: "collector"}
 	// Admin is the person at the keyboard; its group may do everything.
 	Admin = Program{Name: "admin"}
 )
 
 // All are the programs of the plane.
 func All() []Program {
-	return []Program{ClusterAPI, Controllers, Registry, HTTP, Services, HelmController, AddonController, Telemetry, Admin}
+	return []Program{ClusterAPI, Controllers, Registry, HTTP, Services, HelmController, AddonController, Telemetry, Collector, Admin}
 }
 
 // User is the program's name in the eyes of the API server.

@@ -78,8 +78,8 @@ func TestRoute(t *testing.T) {
 
 func TestAccessIsReadable(t *testing.T) {
 	objects, err := install.Access()
-	if err != nil || len(objects) != 12 || objects[0].GetKind() != "Namespace" {
-		t.Errorf("Access = %d objects, %v; want first the namespace, then four roles, five bindings, and a policy with its own", len(objects), err)
+	if err != nil || len(objects) != 15 || objects[0].GetKind() != "Namespace" {
+		t.Errorf("Access = %d objects, %v; want first the namespace, then five roles, six bindings, an account, and a policy with its own", len(objects), err)
 	}
 }
 

@@ -25,6 +25,7 @@ func kinds() meta.RESTMapper {
 	} {
 		m.Add(k, meta.RESTScopeRoot)
 	}
+	m.Add(schema.GroupVersionKind{Version: "v1", Kind: "ServiceAccount"}, meta.RESTScopeNamespace)
 	for _, kind := range []string{"Role", "RoleBinding"} {
 		m.Add(schema.GroupVersionKind{Group: "rbac.authorization.k8s.io", Version: "v1", Kind: kind}, meta.RESTScopeNamespace)
 	}

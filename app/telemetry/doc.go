@@ -1,6 +1,6 @@
 // Package telemetry says how the programs run that keep telemetry on a plane of one machine:
-// VictoriaMetrics for metrics, portico-store for logs and traces, vmauth before both, vmalert and
-// Alertmanager beside them.
+// VictoriaMetrics for metrics, portico-store for logs and traces and before what is written to
+// VictoriaMetrics, vmauth before both, vmalert and Alertmanager beside them.
 //
 //	reads   the passwords that it has made before
 //	writes  the folder of each program: its configuration, and the password of the plane

@@ -18,14 +18,24 @@ import (
 type Program struct {
 	Name, Path, Dir string
 	Args, Inputs    []string
+	// Variables are its own in the environment.
+	Variables []string
 	// Health is asked whether it serves, in the plane's name.
 	Health string
 }
 
 // most memory of each store, and what one question may take of it.
 const (
-	metricsMemory = "256MiB"
-	recordsMemory = "512MiB"
+	metricsMemory   = "256MiB"
+	metricsQuestion = "64MiB"
+	recordsMemory   = "512MiB"
+)
+
+// mostSilences is how many silences there may be, expired ones included, which Alertmanager keeps for five
+// days; mostSilence is how many bytes one may have.
+const (
+	mostSilences = "10000"
+	mostSilence  = "16384"
 )
 
 // Programs writes what they need and returns them, in the order in which they start.
@@ -50,7 +60,11 @@ func (s Site) Programs() ([]Program, error) {
 
 // seed makes the files that others write from then on, where there are none.
 func (s Site) seed(password string) error {
-	own, err := topology.Vmauth(s.Backends(password), []topology.Access{{User: User, Passwords: []string{password}}})
+	always, err := s.Accesses()
+	if err != nil {
+		return err
+	}
+	own, err := topology.Vmauth(s.Backends(password), always)
 	if err != nil {
 		return err
 	}
@@ -84,7 +98,9 @@ func (s Site) guarded() []string {
 func (s Site) metrics() Program {
 	p := s.program(Metrics, append(append(s.served(config.Loopback, s.Ports.Metrics), s.guarded()...),
 		"-storageDataPath="+filepath.Join(s.dir(Metrics), "data"), fmt.Sprintf("-retentionPeriod=%dd", s.Days),
-		"-memory.allowedBytes="+metricsMemory, "-maxLabelsPerTimeseries=60",
+		"-memory.allowedBytes="+metricsMemory, "-search.maxMemoryPerQuery="+metricsQuestion, "-maxLabelsPerTimeseries=60",
+		// What portico-store sends again after a crash counts once.
+		"-dedup.minScrapeInterval=1ms",
 		// By itself it hides half a minute, so that samples of one scrape come together. Ours are sent at once.
 		"-search.latencyOffset=5s",
 	)...)
@@ -114,7 +130,7 @@ func (s Site) rules() Program {
 	}
 	args := append(s.served(config.Loopback, s.Ports.Rules), s.guarded()...)
 	for flag, url := range map[string]string{
-		"datasource": s.MetricsURL(), "remoteRead": s.MetricsURL(), "remoteWrite": s.MetricsURL(), "notifier": s.AlertsURL(),
+		"datasource": s.MetricsURL(), "remoteRead": s.MetricsURL(), "remoteWrite": s.RecordsURL(), "notifier": s.AlertsURL(),
 	} {
 		args = append(args, to(flag, url)...)
 	}
@@ -125,7 +141,8 @@ func (s Site) rules() Program {
 	return p
 }
 
-// records is portico-store; who may ask it stands in a file beside its configuration.
+// records is portico-store; who may ask it stands in a file beside its configuration. Writes of metrics
+// come through it, too: what it has acknowledged survives a crash of VictoriaMetrics.
 func (s Site) records(password string) (Program, error) {
 	dir := s.dir(Records)
 	users, file := filepath.Join(dir, "users.yaml"), filepath.Join(dir, "config.yaml")
@@ -136,7 +153,8 @@ func (s Site) records(password string) (Program, error) {
 			"tls":       map[string]string{"certFile": s.Certificate, "keyFile": s.Key},
 			"retention": map[string]string{"time": fmt.Sprintf("%dh", 24*s.Days)},
 			// A collector keeps what was refused so, and sends it again.
-			"limits": map[string]any{"memory": recordsMemory, "fullStatus": 503},
+			"limits":  map[string]any{"memory": recordsMemory, "fullStatus": 503},
+			"metrics": map[string]string{"url": s.MetricsURL(), "user": User, "passwordFile": s.passwordFile(), "caFile": s.Authority},
 		},
 	} {
 		text, err := yaml.Marshal(content)
@@ -148,7 +166,7 @@ func (s Site) records(password string) (Program, error) {
 		}
 	}
 	p := s.program(Records, "--config="+file)
-	p.Inputs = append(p.Inputs, users, file)
+	p.Inputs = append(p.Inputs, users, file, s.Authority)
 	p.Health = s.RecordsURL() + "/health"
 	return p, nil
 }
@@ -162,6 +180,8 @@ func (s Site) alerts(password string) (Program, error) {
 	p := s.program(Alerts,
 		"--config.file="+s.AlertsFile(), "--storage.path="+filepath.Join(dir, "data"), "--web.config.file="+web,
 		"--web.listen-address="+net.JoinHostPort(config.Loopback, strconv.Itoa(s.Ports.Alerts)), "--cluster.listen-address=", "--log.level=warn",
+		// Each tenant may make silences, and all are in the memory of one program.
+		"--silences.max-silences="+mostSilences, "--silences.max-silence-size-bytes="+mostSilence,
 	)
 	p.Health = s.AlertsURL() + "/-/healthy"
 	return p, nil

@@ -96,28 +96,26 @@ func (s Site) DoorURL() string {
 	return "https://" + net.JoinHostPort(s.Ports.Host, strconv.Itoa(s.Ports.Telemetry))
 }
 
-// Backends are the stores behind vmauth.
+// Backends are the stores behind vmauth. Metrics are read where they are kept, and written through
+// portico-store, which answers when they are safe.
 func (s Site) Backends(password string) topology.Backends {
 	b := topology.SingleBackends(s.MetricsURL(), s.RecordsURL())
-	header := "Basic " + base64.StdEncoding.EncodeToString([]byte(User+":"+password))
-	for _, of := range []*topology.Backend{
-		&b.MetricsSelect, &b.MetricsInsert, &b.LogsSelect, &b.LogsInsert,
-		&b.AuditLogsSelect, &b.AuditLogsInsert, &b.TracesSelect, &b.TracesInsert,
-	} {
-		of.Authorization = header
-	}
-	return b
+	b.MetricsInsert.URL = s.RecordsURL()
+	return b.Signed("Basic " + base64.StdEncoding.EncodeToString([]byte(User+":"+password)))
 }
 
 // Password is the plane's own, which is made if there is none.
-func (s Site) Password() (string, error) {
-	text, err := os.ReadFile(s.passwordFile())
+func (s Site) Password() (string, error) { return secret(s.passwordFile()) }
+
+// secret is what the file holds, which is made if there is none.
+func secret(file string) (string, error) {
+	text, err := os.ReadFile(file)
 	if err == nil && len(strings.TrimSpace(string(text))) > 0 {
 		return strings.TrimSpace(string(text)), nil
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return "", fmt.Errorf("reading the plane's password for the stores of telemetry: %w", err)
+		return "", fmt.Errorf("reading a password for the stores of telemetry: %w", err)
 	}
 	made := rand.Text()
-	return made, folder.WriteFile(s.passwordFile(), []byte(made))
+	return made, folder.WriteFile(file, []byte(made))
 }

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -43,10 +44,15 @@ func site(t *testing.T) (telemetry.Site, *x509.CertPool) {
 	}
 	s := telemetry.Site{
 		Folder: folder.Folder(dir), Libexec: filepath.Join(root, "bin", "libexec"), Bin: filepath.Join(root, "bin"), Days: 30,
-		Ports:       config.Ports{Host: config.Loopback, Telemetry: free(t), Metrics: free(t), Records: free(t), Rules: free(t), Alerts: free(t)},
+		Ports: config.Ports{Host: config.Loopback, Telemetry: free(t), Metrics: free(t), Records: free(t), Rules: free(t), Alerts: free(t),
+			Own: free(t), API: free(t), CollectorHealth: free(t), CollectorMetrics: free(t), CollectorQueue: free(t)},
 		Certificate: filepath.Join(dir, "tls.crt"), Key: filepath.Join(dir, "tls.key"), Authority: filepath.Join(dir, "ca.crt"),
 	}
-	for file, content := range map[string][]byte{s.Certificate: pair.Certificate, s.Key: pair.Key, s.Authority: authority.CertificatePEM()} {
+	whole, err := authority.Pair()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for file, content := range map[string][]byte{filepath.Join(dir, "ca.pem"): whole.Bundle(), s.Certificate: pair.Certificate, s.Key: pair.Key, s.Authority: authority.CertificatePEM()} {
 		if err := folder.WriteFile(file, content); err != nil {
 			t.Fatal(err)
 		}
@@ -92,6 +98,32 @@ func TestProgramsTwice(t *testing.T) {
 	}
 	if first, second := programs(), programs(); first != second {
 		t.Errorf("the second time differs:\n%s\n--- from ---\n%s", second, first)
+	}
+}
+
+// No question of a tenant takes the memory that all share.
+func TestQuestionsAreBounded(t *testing.T) {
+	s, _ := site(t)
+	all, err := s.Programs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Contains(all[0].Args, "-search.maxMemoryPerQuery=64MiB") {
+		t.Errorf("%s runs with %q", all[0].Name, all[0].Args)
+	}
+}
+
+// Nor does a tenant fill Alertmanager with silences.
+func TestSilencesAreBounded(t *testing.T) {
+	s, _ := site(t)
+	all, err := s.Programs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range all {
+		if p.Name == telemetry.Alerts && (!slices.Contains(p.Args, "--silences.max-silences=10000") || !slices.Contains(p.Args, "--silences.max-silence-size-bytes=16384")) {
+			t.Errorf("%s runs with %q", p.Name, p.Args)
+		}
 	}
 }
 
@@ -148,10 +180,11 @@ func TestRealPrograms(t *testing.T) {
 	}
 }
 
-func run(t *testing.T, p telemetry.Program) {
+func run(t *testing.T, p telemetry.Program) *exec.Cmd {
 	t.Helper()
 	var log bytes.Buffer
 	cmd := exec.Command(p.Path, p.Args...)
+	cmd.Env = append(os.Environ(), p.Variables...)
 	cmd.Stdout, cmd.Stderr = &log, &log
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -163,6 +196,7 @@ func run(t *testing.T, p telemetry.Program) {
 			t.Logf("%s said:\n%s", p.Name, log.String())
 		}
 	})
+	return cmd
 }
 
 type caller struct {
@@ -217,7 +251,7 @@ func (c caller) post(url, user, password, kind, body string) {
 func (c caller) await(url, user, password, text string) {
 	c.Helper()
 	last := ""
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 		code, got := c.do(http.MethodGet, url, user, password, "", "")
 		if last = fmt.Sprint(code, " ", got); code != 0 && strings.Contains(got, text) {
 			return

@@ -64,7 +64,7 @@ var borders = []struct {
 		"Cluster API stays behind clusters/capi and the providers; app lists its kinds; others judge objects by their contract",
 	},
 	{module + "state/engines", []string{"state/engines/", "app/"}, "engines are chosen in app"},
-	{module + "app", []string{"app/", "cmd/"}, "wiring is above"},
+	{module + "app", []string{"app/", "bench/", "cmd/"}, "wiring is above; bench measures what is wired"},
 	{module + "cli", []string{"cli/", "app/", "internal/e2e/"}, "commands are above"},
 }
 

@@ -12,6 +12,7 @@ import (
 
 	sourcev1 "github.com/fluxcd/source-controller/api/v1"
 
+	costv1 "portico.dev/portico/api/cost/v1alpha1"
 	kcm "portico.dev/portico/api/kcm/v1beta1"
 	kof "portico.dev/portico/api/kof/v1beta1"
 	controlplanev1 "portico.dev/portico/api/local/controlplane/v1alpha1"
@@ -26,7 +27,7 @@ func NewScheme() (*runtime.Scheme, error) {
 	var errs []error
 	for _, add := range []func(*runtime.Scheme) error{
 		clientgoscheme.AddToScheme, clusterv1.AddToScheme, sourcev1.AddToScheme,
-		kcm.AddToScheme, kof.AddToScheme, infrav1.AddToScheme, controlplanev1.AddToScheme, sveltosv1.AddToScheme, statev1.AddToScheme,
+		kcm.AddToScheme, kof.AddToScheme, infrav1.AddToScheme, controlplanev1.AddToScheme, sveltosv1.AddToScheme, statev1.AddToScheme, costv1.AddToScheme,
 	} {
 		errs = append(errs, add(s))
 	}

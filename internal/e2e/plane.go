@@ -47,7 +47,7 @@ func NewPlane(bin Installation, data string) (*Plane, error) {
 }
 
 // portsInARow is how many ports a plane takes, beginning with that of Listen.
-const portsInARow = 14
+const portsInARow = 19
 
 // freeListen is the first address of which so many ports in a row are free. It looks between the
 // ports that local clusters take and those that the kernel gives out.

@@ -27,7 +27,7 @@ func TestTelemetry(t *testing.T) {
 	}
 	s := &stage{Plane: plane, t: t}
 	s.up()
-	programs := []string{"victoria-metrics", "portico-store", "vmauth", "vmalert", "alertmanager"}
+	programs := []string{"victoria-metrics", "portico-store", "vmauth", "vmalert", "alertmanager", "portico-collector"}
 	if early := s.pids(programs...); len(early) > 0 {
 		t.Errorf("before any cluster sends telemetry these run: %v", early)
 	}
@@ -40,6 +40,7 @@ func TestTelemetry(t *testing.T) {
 	s.apply(object)
 	s.timed("from applied to ready, collectors and stores included", func() { s.awaitReady(child) })
 	s.releases(s.kube, child.Key().Namespace, child.Name, "deployed") // what telemetry adds to the cluster is no second revision
+	s.talks(child)
 	s.timed("until its pods are among the metrics", func() {
 		s.untilSays("metrics", "query", `count by (cluster, tenant) (k8s_pod_phase{k8s_namespace_name="podinfo"})`, "--tenant", "team-a", "-o", "json")
 	})
@@ -59,6 +60,10 @@ func TestTelemetry(t *testing.T) {
 	if res := s.portico("alert", "list"); res.Code != 0 {
 		t.Errorf("portico alert list: exit status %d, %s%s", res.Code, res.Out, res.Talk)
 	}
+	s.follows(child)
+	s.timed("until each dashboard shows something", s.dashboards)
+	s.variables()
+	s.ownTelemetry(child) // with the budget that the dashboards show
 	if running := s.pids(programs...); len(running) != len(programs) {
 		t.Errorf("of the programs %v there run %v", programs, running)
 	}
@@ -92,10 +97,10 @@ func (s *stage) untilSays(args ...string) {
 // says says whether JSON holds anything: a list, or an answer with series in result.
 func says(text string) bool {
 	var answer struct {
-		Result []json.RawMessage `json:"result"`
+		Result *[]json.RawMessage `json:"result"`
 	}
-	if json.Unmarshal([]byte(text), &answer) == nil {
-		return len(answer.Result) > 0
+	if json.Unmarshal([]byte(text), &answer) == nil && answer.Result != nil {
+		return len(*answer.Result) > 0
 	}
 	text = strings.TrimSpace(text)
 	return text != "" && text != "[]" && text != "null"

@@ -25,7 +25,15 @@ import (
 const podinfoImage = "ghcr.io/stefanprodan/podinfo:6.9.2"
 
 // collectorImage is what the chart kof-collectors asks for.
-const collectorImage = "portico.local/portico-collector:0.149.0"
+const collectorImage = "portico.local/portico-collector:0.149.0-1"
+
+// What the chart kof-storage asks for: upstream's programs under the names of their own images, which
+// others pull and machines find here, and ours.
+const (
+	victoriaImage = "docker.io/victoriametrics/%s:v1.149.0"
+	storeImage    = "portico.local/portico-store:0.1.0"
+	gateImage     = "portico.local/portico-gate:0.1.0"
+)
 
 func main() {
 	bin := flag.String("bin", "bin", "folder of the built programs")
@@ -38,7 +46,7 @@ func main() {
 
 func run(bin string) error {
 	programs := filepath.Join(bin, "images")
-	for _, name := range []string{"pause", "volumes"} {
+	for _, name := range []string{"pause", "volumes", "gate"} {
 		if err := build(filepath.Join(programs, name), "./images/"+name); err != nil {
 			return err
 		}
@@ -47,7 +55,7 @@ func run(bin string) error {
 	if err != nil {
 		return err
 	}
-	packed, err := pack.Write(filepath.Join(bin, "share", "images"), []pack.Image{
+	images := []pack.Image{
 		single(guest.PauseImage, filepath.Join(programs, "pause")),
 		single(addons.CoreDNSImage, filepath.Join(programs, "coredns")),
 		single(addons.VolumesImage, filepath.Join(programs, "volumes")),
@@ -64,7 +72,13 @@ func run(bin string) error {
 			Entrypoint: []string{"./podinfo"},
 			WorkingDir: "/home/app",
 		},
-	})
+		single(storeImage, filepath.Join(bin, "portico-store")),
+		single(gateImage, filepath.Join(programs, "gate")),
+	}
+	for _, name := range []string{"victoria-metrics", "vmauth", "vmalert"} {
+		images = append(images, single(fmt.Sprintf(victoriaImage, name), filepath.Join(bin, "libexec", name)))
+	}
+	packed, err := pack.Write(filepath.Join(bin, "share", "images"), images)
 	if err != nil {
 		return err
 	}

@@ -264,6 +264,13 @@ func (c *Client) List(ctx context.Context, list client.ObjectList, opts ...clien
 		x, y := a.(client.Object), b.(client.Object)
 		return cmp.Or(cmp.Compare(x.GetNamespace(), y.GetNamespace()), cmp.Compare(x.GetName(), y.GetName()))
 	})
+	if heads, is := list.(*metav1.PartialObjectMetadataList); is {
+		heads.Items = nil
+		for _, o := range items {
+			heads.Items = append(heads.Items, headOf(o.(client.Object), gvk))
+		}
+		return nil
+	}
 	return meta.SetList(list, items)
 }
 
@@ -461,7 +468,18 @@ func (c *Client) assign(obj, stored client.Object) error {
 		to.Set(from)
 		return nil
 	}
+	if head, is := obj.(*metav1.PartialObjectMetadata); is {
+		*head = headOf(copyOf(stored), head.GroupVersionKind())
+		return nil
+	}
 	return c.scheme.Convert(stored, obj, nil)
+}
+
+// headOf is an object as those see it who ask for its metadata alone.
+func headOf(o client.Object, gvk schema.GroupVersionKind) metav1.PartialObjectMetadata {
+	head := *meta.AsPartialObjectMetadata(o)
+	head.SetGroupVersionKind(gvk)
+	return head
 }
 
 func copyOf[T runtime.Object](obj T) T { return obj.DeepCopyObject().(T) }

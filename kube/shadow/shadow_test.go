@@ -196,6 +196,26 @@ func TestOwnedAndGenerations(t *testing.T) {
 	}
 }
 
+// Who asks for metadata alone gets it of the copy.
+func TestMetadata(t *testing.T) {
+	base := fake.NewClientBuilder().WithScheme(scheme(t)).WithObjects(set("a"), set("b")).Build()
+	kube, err := shadow.New(shadow.Config{Base: base, Scheme: scheme(t), Clock: clock})
+	if err != nil {
+		t.Fatal(err)
+	}
+	kind := kcm.GroupVersion.WithKind(kcm.ServiceSetKind)
+	head := &metav1.PartialObjectMetadata{}
+	head.SetGroupVersionKind(kind)
+	if err := kube.Get(t.Context(), client.ObjectKey{Namespace: "n", Name: "a"}, head); err != nil || head.Labels["app"] != "a" || head.GroupVersionKind() != kind {
+		t.Errorf("got %+v, %v", head, err)
+	}
+	list := &metav1.PartialObjectMetadataList{}
+	list.SetGroupVersionKind(kcm.GroupVersion.WithKind(kcm.ServiceSetKind + "List"))
+	if err := kube.List(t.Context(), list, client.MatchingLabels{"app": "b"}); err != nil || len(list.Items) != 1 || list.Items[0].Name != "b" {
+		t.Errorf("got %+v, %v", list.Items, err)
+	}
+}
+
 // Whoever may not list a kind everywhere sees what there is of it in the namespaces that are his,
 // and is told what he does not see.
 func TestForbidden(t *testing.T) {

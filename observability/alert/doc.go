@@ -6,8 +6,9 @@
 //
 // A rule for every cluster leaves out the clusters that have their own version of it, and such a
 // version speaks of its cluster alone, so that nothing fires twice. Aggregations keep the labels
-// "cluster" and "tenant", so that an alert still says whose it is. A rule that cannot be used is
-// told of as a Problem; all others go on.
+// "cluster" and "tenant", so that an alert still says whose it is. What one tenant writes
+// ends no rule for the others: Distinct. A rule that cannot be used is told of as a Problem; all
+// others go on.
 //
 // Portico's own rules are in the folder defaults. What they and the dashboards read that no
 // collector writes is listed in Metrics.

@@ -19,6 +19,9 @@ type Rules struct {
 	Records []Group
 	// RecordsOf are groups that a cluster has instead of those with the same name, and its own.
 	RecordsOf map[string][]Group
+	// Own are the rules that clusters have instead of those of every cluster, or beside them, sorted by
+	// cluster, group and name.
+	Own []Own
 	// Problems are rules that are not used, or not as they are written. Notes are rules that are
 	// used and lose the cluster or the tenant: whoever sees one tenant alone does not see their alerts.
 	Problems, Notes []Problem
@@ -27,7 +30,7 @@ type Rules struct {
 // Merge puts all rules together: Portico's own, those of PrometheusRules, the patches for every
 // cluster, and the patches for one cluster. A part that cannot be used is told of, and changes nothing.
 func Merge(from Sources) Rules {
-	m := &merge{alerts: map[string][]written{}, records: map[string][]written{}, intervals: map[string]string{}, own: map[own][]written{}}
+	m := &merge{alerts: map[string][]written{}, records: map[string][]written{}, intervals: map[string]string{}, own: map[ownKey][]written{}}
 	m.out.RecordsOf = map[string][]Group{}
 	m.groups(from.Defaults, place{object: "Portico's rules"})
 	rules := slices.Clone(from.PrometheusRules)
@@ -49,14 +52,23 @@ func Merge(from Sources) Rules {
 	return m.out
 }
 
-// own names the version of a rule that a cluster has.
-type own struct{ cluster, group, name string }
+// Own is the version of a rule that a cluster has.
+type Own struct {
+	Cluster string `json:"cluster"`
+	Group   string `json:"group"`
+	Rule    string `json:"rule"`
+	// Object is where it is written.
+	Object string `json:"object"`
+}
+
+// ownKey names the version of a rule that a cluster has.
+type ownKey struct{ cluster, group, name string }
 
 type merge struct {
 	out             Rules
 	alerts, records map[string][]written
 	intervals       map[string]string
-	own             map[own][]written
+	own             map[ownKey][]written
 }
 
 func (m *merge) refuse(at place, rule string, why Problem) {
@@ -118,7 +130,7 @@ func (m *merge) add(g Group, w written) {
 
 // patch changes the rules of that name, or adds one.
 func (m *merge) patch(p namedPatch, cluster string) {
-	key := own{cluster, p.group, p.name}
+	key := ownKey{cluster, p.group, p.name}
 	var was []written
 	if cluster != "" {
 		was = m.own[key]
@@ -185,12 +197,11 @@ func (m *merge) recordsOf(maps []corev1.ConfigMap) {
 			at := place{objectName(&c), g.Name}
 			var usable []written
 			for _, r := range g.Rules {
-				w := written{Rule: r, at: at, fleet: ofFleet(c.Annotations)}
-				if r.Record == "" {
-					m.refuse(at, r.Name(), Problem{Message: "expected a recording rule: record is empty"})
-				} else if m.usable(w) {
-					usable = append(usable, w)
+				if why, bad := r.recordProblem(); bad {
+					m.refuse(at, r.Name(), why)
+					continue
 				}
+				usable = append(usable, written{Rule: r, at: at, fleet: ofFleet(c.Annotations)})
 			}
 			m.recordGroup(g.Name, cluster, usable)
 		}
@@ -209,16 +220,17 @@ func (m *merge) recordGroup(name, cluster string, rules []written) {
 
 // finish writes the groups out: rules for every cluster without the clusters that have their own.
 func (m *merge) finish() {
-	without := map[own][]string{}
-	ofCluster := map[own][]written{}
+	without := map[ownKey][]string{}
+	ofCluster := map[ownKey][]written{}
 	for key, rules := range m.own {
-		without[own{"", key.group, key.name}] = append(without[own{"", key.group, key.name}], key.cluster)
-		group := own{cluster: key.cluster, group: key.group}
+		without[ownKey{"", key.group, key.name}] = append(without[ownKey{"", key.group, key.name}], key.cluster)
+		group := ownKey{cluster: key.cluster, group: key.group}
 		ofCluster[group] = append(ofCluster[group], rules...)
+		m.out.Own = append(m.out.Own, Own{key.cluster, key.group, key.name, rules[0].at.object})
 	}
 	for name, rules := range m.alerts {
 		for i, w := range rules {
-			expr, err := Exclude(w.Expr, without[own{"", name, w.Alert}])
+			expr, err := Exclude(w.Expr, without[ownKey{"", name, w.Alert}])
 			if err != nil { // patches of such rules were refused
 				m.refuse(w.at, w.Name(), Problem{Message: sentence(err)})
 				continue
@@ -250,6 +262,9 @@ func (m *merge) sort() {
 		slices.SortFunc(groups, byName)
 		m.out.RecordsOf[cluster] = groups
 	}
+	slices.SortFunc(m.out.Own, func(a, b Own) int {
+		return cmp.Or(cmp.Compare(a.Cluster, b.Cluster), cmp.Compare(a.Group, b.Group), cmp.Compare(a.Rule, b.Rule))
+	})
 	slices.SortStableFunc(m.out.Notes, func(a, b Problem) int { return strings.Compare(a.String(), b.String()) })
 	m.out.Notes = slices.Compact(m.out.Notes)
 }
@@ -270,6 +285,10 @@ func (m *merge) group(name string, rules []written) Group {
 	for _, w := range rules {
 		if !w.fleet {
 			w.Rule = m.keep(w)
+		}
+		// Every rule was read before, so this one is.
+		if expr, err := Distinct(w.Rule); err == nil {
+			w.Expr = expr
 		}
 		// vmalert does not read a group in which a rule is there twice, and with it no other group.
 		id := w.identity()

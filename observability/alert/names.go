@@ -1,14 +1,17 @@
 package alert
 
-import "portico.dev/portico/observability/store"
+import (
+	kof "portico.dev/portico/api/kof/v1beta1"
+	"portico.dev/portico/observability/store"
+)
 
 // Labels and names of k0rdent's, by which rules are found and handed on.
 const (
 	// AlertRulesLabel marks a ConfigMap of alerting rules. Its value is the cluster that they are
 	// for; an empty one means every cluster.
-	AlertRulesLabel = "k0rdent.mirantis.com/kof-alert-rules-cluster-name"
+	AlertRulesLabel = kof.AlertRulesLabel
 	// RecordRulesLabel does the same for recording rules.
-	RecordRulesLabel = "k0rdent.mirantis.com/kof-record-rules-cluster-name"
+	RecordRulesLabel = kof.RecordRulesLabel
 	// RecordOutputLabel marks a ConfigMap into which the recording rules of a cluster are written.
 	RecordOutputLabel = "k0rdent.mirantis.com/kof-record-vmrules-cluster-name"
 	// GeneratedLabel with the value GeneratedTrue says that a ConfigMap may be overwritten. With
@@ -32,6 +35,9 @@ const (
 const (
 	// ClusterLabel says which cluster a series is about.
 	ClusterLabel = "cluster"
+	// RegionLabel says which region's stores a series of the plane is about. It is not "region": that
+	// is what questions over all regions call the one in whose store a series is.
+	RegionLabel = "telemetry_region"
 	// TenantLabel says whose a series is.
 	TenantLabel = store.TenantLabel
 	// GroupLabel of an alert is the group of its rule.

@@ -56,11 +56,15 @@ func twice() Problem {
 type Problem struct {
 	// Object, Key and Rule say where: "ConfigMap kof/x", the key of its data or the group of a
 	// PrometheusRule, and the name of the rule. What is not known is empty.
-	Object, Key, Rule string
+	Object string `json:"object"`
+	Key    string `json:"key,omitempty"`
+	Rule   string `json:"rule,omitempty"`
 	// Position is line:column in the expression; empty where it is not about the expression.
-	Position string
+	Position string `json:"position,omitempty"`
+	// Line is where the rule is in the text of the key; 0 where that was not looked for.
+	Line int `json:"line,omitempty"`
 	// Message is a sentence for the author of the rule.
-	Message string
+	Message string `json:"message"`
 }
 
 // String is the problem on one line.

@@ -34,10 +34,16 @@ func Config(f Facts) ([]byte, error) {
 	return text, nil
 }
 
-// Arguments are those of portico-collector for a configuration in a file.
-func Arguments(file string) []string {
+// Arguments are those of portico-collector for the configuration of the facts in a file.
+func Arguments(f Facts, file string) []string {
 	// Without the gate, metrics are thrown away when a store says "too many requests".
-	return []string{"--config=file:" + file, "--feature-gates=exporter.prometheusremotewritexporter.RetryOn429"}
+	gates := "exporter.prometheusremotewritexporter.RetryOn429"
+	if f.Role == Management {
+		// Without it, lines are noted as read a tenth of a second before they are in the queue. What reads the
+		// logs of pods would hand them over line by line, which a node has too many of.
+		gates += ",stanza.synchronousLogEmitter"
+	}
+	return []string{"--config=file:" + file, "--feature-gates=" + gates}
 }
 
 // Environment is what the process needs beside credentials and names of the node, so that it stays
@@ -55,7 +61,7 @@ type config struct {
 
 func (c *config) document() object {
 	extensions := []string{"health_check"}
-	for _, name := range []string{"basicauth/store", storage, offsets} {
+	for _, name := range []string{"basicauth/store", await, storage, offsets} {
 		if c.extensions[name] != nil {
 			extensions = append(extensions, name)
 		}
@@ -81,10 +87,14 @@ func (c *config) telemetry() object {
 		// Such as otelcol_exporter_queue_size: the names that dashboards of the collector know.
 		"without_type_suffix": true, "without_units": true,
 	}}}
+	resource := object{"k8s.cluster.name": literal(c.Cluster)}
+	if c.Tenant != "" {
+		resource["tenant"] = c.Tenant
+	}
 	return object{
 		"metrics":  object{"level": "normal", "readers": []any{object{"pull": pull}}},
 		"logs":     object{"level": "info", "encoding": "json"},
-		"resource": object{"k8s.cluster.name": literal(c.Cluster), "tenant": c.Tenant},
+		"resource": resource,
 	}
 }
 

@@ -13,6 +13,10 @@ const (
 	metricsQueue = "otlphttp/metrics-queue"
 )
 
+// await is our own extension of the collector: what a store refuses with 401 is sent again. Whoever
+// sends may start before the store knows them.
+const await = "await_credentials"
+
 // patience is for how long one attempt to send is waited for.
 const patience = "15s"
 
@@ -25,7 +29,7 @@ const patience = "15s"
 //   - An attempt that fails keeps its request open for longer than the sender waits (initial_interval).
 //     To the sender that is a timeout, after which it tries again, forever. An error in
 //     the answer would make it drop the data, and upstream retries without a pause after the first one.
-//   - What the store refuses as wrong (4xx) is answered as such, and dropped.
+//   - What the store refuses as wrong (4xx) is answered as such, and dropped. Behind await, 401 is none of these.
 func (c *config) sendMetrics() string {
 	local := fmt.Sprintf("127.0.0.1:%d", c.Ports.Write)
 	queue := c.queue(sizes{least: 2000, most: 8000})
@@ -105,6 +109,8 @@ func (c *config) client(endpoint string) object {
 			"username": env(c.Credentials.UserFrom), "password": env(c.Credentials.PasswordFrom),
 		}}
 		e["auth"] = object{"authenticator": "basicauth/store"}
+		c.extensions[await] = object{}
+		e["middlewares"] = []any{object{"id": await}}
 	}
 	return e
 }
@@ -130,7 +136,10 @@ func retry() object {
 
 // identity says whose telemetry it is, under the given names for cluster and namespace.
 func (c *config) identity(cluster, namespace string) object {
-	id := object{cluster: literal(c.Cluster), "tenant": c.Tenant}
+	id := object{cluster: literal(c.Cluster)}
+	if c.Tenant != "" {
+		id["tenant"] = c.Tenant
+	}
 	if c.Namespace != "" {
 		id[namespace] = literal(c.Namespace)
 	}

@@ -5,6 +5,9 @@ import (
 	"net/url"
 	"path"
 	"regexp"
+	"time"
+
+	"github.com/prometheus/common/model"
 
 	"portico.dev/portico/fleet"
 	"portico.dev/portico/observability/store"
@@ -35,7 +38,8 @@ type Facts struct {
 	Role Role `json:"role"`
 
 	// Cluster and Namespace are the name and namespace of the cluster as the management plane
-	// knows it. Tenant is whose it is; empty means the platform's.
+	// knows it. Tenant is whose it is, where what is told does not say; empty means the platform's, and of
+	// Management nobody's: only who may see all tenants sees it.
 	Cluster   string `json:"cluster"`
 	Namespace string `json:"namespace,omitempty"`
 	Tenant    string `json:"tenant,omitempty"`
@@ -51,7 +55,7 @@ type Facts struct {
 	// knows all objects of a cluster.
 	MemoryMiB int `json:"memoryMiB,omitempty"`
 	// Listen is the address on which applications' telemetry is taken; empty means all addresses
-	// of the pod, and of the management plane's collector the loopback.
+	// of the pod, and that Management takes none.
 	Listen string `json:"listen,omitempty"`
 	Ports  Ports  `json:"ports,omitzero"`
 
@@ -124,19 +128,25 @@ type Target struct {
 	CertFile  string `json:"certFile,omitempty"`
 	KeyFile   string `json:"keyFile,omitempty"`
 	CAFile    string `json:"caFile,omitempty"`
+	// Interval is how often it is asked, such as 30s, which is also what empty means.
+	Interval string `json:"interval,omitempty"`
+	// Drop is a regular expression over the whole names of those metrics that are left out.
+	Drop string `json:"drop,omitempty"`
 }
 
-// LogFiles are the log files of a program.
+// LogFiles are the log files of a program; of several, each of which its file NAME.log names, where
+// Program is empty. Files that match Exclude are not read.
 type LogFiles struct {
-	Program string `json:"program"`
-	Pattern string `json:"pattern"`
+	Program string   `json:"program,omitempty"`
+	Pattern string   `json:"pattern"`
+	Exclude []string `json:"exclude,omitempty"`
 }
 
 var variable = regexp.MustCompile(`^[A-Z][A-Z0-9_]*$`)
 
 // complete returns the facts with the defaults in the place of what was not said.
 func (f Facts) complete() Facts {
-	if f.Tenant == "" {
+	if f.Tenant == "" && f.Role != Management {
 		f.Tenant = string(store.Platform)
 	}
 	f.MemoryMiB = or(f.MemoryMiB, map[Role]int{ClusterStats: 400}[f.Role])
@@ -147,10 +157,7 @@ func (f Facts) complete() Facts {
 	f.Ports.Write = or(f.Ports.Write, 14318)
 	f.Ports.Health = or(f.Ports.Health, 13133)
 	f.Ports.Telemetry = or(f.Ports.Telemetry, 8888)
-	if f.Listen == "" && f.Role == Management {
-		f.Listen = "127.0.0.1"
-	}
-	if f.Listen == "" {
+	if f.Listen == "" && f.Role != Management {
 		f.Listen = "0.0.0.0"
 	}
 	if f.Credentials != nil {
@@ -261,21 +268,47 @@ func (f Facts) checkPlane() error {
 	if f.Role != Management && (len(f.Targets) > 0 || len(f.Files) > 0 || f.Kubernetes) {
 		return invalid("targets, files and kubernetes", "are for role %s alone", Management)
 	}
-	jobs := map[string]bool{}
+	if f.Role == Management && f.Listen == "" && f.Write.Metrics == "" && f.Write.Logs == "" {
+		return invalid("listen", "is empty, expected an address: only traces are to be sent, and who makes them has to reach the collector")
+	}
+	jobs := map[string]bool{ownJob: true}
 	for _, t := range f.Targets {
 		if t.Job == "" || t.Address == "" || jobs[t.Job] {
 			return invalid("targets", "hold job %q at %q: each needs a name of its own, and an address", t.Job, t.Address)
 		}
 		jobs[t.Job] = true
+		if err := t.check(); err != nil {
+			return err
+		}
 	}
 	programs := map[string]bool{}
 	for _, l := range f.Files {
-		if l.Program == "" || !path.IsAbs(l.Pattern) || programs[l.Program] {
+		if !path.IsAbs(l.Pattern) || programs[l.Program] {
 			return invalid("files", "hold program %q with %q: each needs a name of its own, and an absolute pattern", l.Program, l.Pattern)
 		}
 		programs[l.Program] = true
 	}
 	return nil
+}
+
+func (t Target) check() error {
+	if t.Scheme != "" && t.Scheme != "http" && t.Scheme != "https" {
+		return invalid("targets", "ask %q by %q, expected http or https", t.Job, t.Scheme)
+	}
+	if every, err := model.ParseDuration(t.every()); err != nil || time.Duration(every) < time.Second {
+		return invalid("targets", "ask %q every %q, expected a second or more, such as 30s", t.Job, t.Interval)
+	}
+	if _, err := regexp.Compile(t.Drop); err != nil {
+		return invalid("targets", "drop of %q the metrics %q, expected a regular expression: %v", t.Job, t.Drop, err)
+	}
+	return nil
+}
+
+func (t Target) every() string {
+	if t.Interval == "" {
+		return "30s"
+	}
+	return t.Interval
 }
 
 func invalid(field, format string, args ...any) error {

@@ -12,6 +12,9 @@ func (c *config) named() string {
 			attributes = append(attributes, object{"action": "upsert", "key": key, "value": id[key]})
 		}
 	}
+	if c.Tenant == "" {
+		attributes = append(attributes, object{"action": "delete", "key": "tenant"})
+	}
 	c.processors["resource/k8sclustername"] = object{"attributes": attributes}
 	return "resource/k8sclustername"
 }
@@ -24,11 +27,60 @@ func (c *config) nodeNamed() string {
 	return "resource/node"
 }
 
-// pods adds what the API server knows of the pod that the telemetry comes from. It watches the
-// pods of its own node alone.
+// pods adds what the API server knows of the pod that the telemetry comes from.
 func (c *config) pods() string {
+	return c.described("k8sattributes", []any{appLabel()})
+}
+
+// PodLabels are the labels of pods that metrics of pods carry beside their application's name, so that
+// costs can be told apart by them: k8s_pod_label_team and so on.
+func PodLabels() []string {
+	return []string{"app.kubernetes.io/part-of", "app.kubernetes.io/component", "team", "cost-center", "environment"}
+}
+
+// PodLabelPrefix is what stands before the name of such a label.
+const PodLabelPrefix = "k8s.pod.label."
+
+// measured adds to what the kubelet measures what costs are told apart by, and what a node is.
+func (c *config) measured() string {
+	labels := []any{appLabel()}
+	for _, key := range PodLabels() {
+		labels = append(labels, object{"tag_name": PodLabelPrefix + key, "key": key, "from": "pod"})
+	}
+	for _, l := range machineLabels() {
+		labels = append(labels, object{"tag_name": l.attribute, "key": l.label, "from": "node"})
+	}
+	return c.described("k8sattributes/measured", labels)
+}
+
+// machineLabels are the labels by which clouds say what a node is and where.
+func machineLabels() []struct{ attribute, label string } {
+	return []struct{ attribute, label string }{
+		{"host.type", "node.kubernetes.io/instance-type"},
+		{"cloud.region", "topology.kubernetes.io/region"},
+		{"cloud.availability_zone", "topology.kubernetes.io/zone"},
+	}
+}
+
+// machines leaves what a node is to the metrics of the node: those of its pods are many.
+func (c *config) machines() string {
+	var statements []string
+	for _, l := range machineLabels() {
+		statements = append(statements, fmt.Sprintf(`delete_key(resource.attributes, %q) where resource.attributes["k8s.pod.uid"] != nil`, l.attribute))
+	}
+	c.processors["transform/machines"] = object{"error_mode": "ignore", "metric_statements": statements}
+	return "transform/machines"
+}
+
+func appLabel() object {
+	return object{"tag_name": "app", "key": "app.kubernetes.io/name", "from": "pod"}
+}
+
+// described adds a processor that asks the API server whose telemetry it is. It watches the pods of its
+// own node alone.
+func (c *config) described(name string, labels []any) string {
 	from := func(source, name string) object { return object{"from": source, "name": name} }
-	c.processors["k8sattributes"] = object{
+	c.processors[name] = object{
 		"auth_type": "serviceAccount",
 		"filter":    object{"node_from_env_var": NodeName},
 		"extract": object{
@@ -38,7 +90,7 @@ func (c *config) pods() string {
 			},
 			// Otherwise all ReplicaSets of the cluster would be watched by each node.
 			"deployment_name_from_replicaset": true,
-			"labels":                          []any{object{"tag_name": "app", "key": "app.kubernetes.io/name", "from": "pod"}},
+			"labels":                          labels,
 		},
 		"pod_association": []any{
 			object{"sources": []any{from("resource_attribute", "k8s.pod.uid")}},
@@ -47,7 +99,7 @@ func (c *config) pods() string {
 			object{"sources": []any{from("connection", "")}},
 		},
 	}
-	return "k8sattributes"
+	return name
 }
 
 // flattened makes labels of a resource's attributes, since Prometheus knows no resources. Beside OpenTelemetry's

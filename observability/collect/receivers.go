@@ -60,9 +60,10 @@ func clusterObjects() object {
 		"collection_interval":          "15s",
 		"metadata_collection_interval": "5m",
 		"node_conditions_to_report":    []string{"Ready", "MemoryPressure", "DiskPressure", "PIDPressure"},
-		"allocatable_types_to_report":  []string{"cpu", "memory", "ephemeral-storage", "pods"},
+		"allocatable_types_to_report":  []string{"cpu", "memory", "ephemeral-storage", "pods", "nvidia.com/gpu"},
 		"metrics": object{
 			"k8s.container.status.reason": on, "k8s.container.status.state": on, "k8s.pod.status_reason": on, "k8s.node.condition": on,
+			"k8s.service.load_balancer.ingress.count": on,
 		},
 	}
 }
@@ -94,13 +95,35 @@ func (c *config) programLogs() []string {
 	names := make([]string, 0, len(c.Files))
 	for _, f := range c.Files {
 		r := files(literal(f.Pattern), offsets)
-		r["resource"] = object{"service.name": literal(f.Program)}
+		name := "filelog"
 		r["operators"] = level()
-		name := "filelog/" + f.Program
+		if f.Program != "" {
+			name += "/" + f.Program
+			r["resource"] = object{"service.name": literal(f.Program)}
+		} else {
+			r["include_file_name"] = true
+			r["operators"] = append(programOfFile(), level()...)
+		}
+		if len(f.Exclude) > 0 {
+			exclude := []string{}
+			for _, pattern := range f.Exclude {
+				exclude = append(exclude, literal(pattern))
+			}
+			r["exclude"] = exclude
+		}
 		c.receivers[name] = r
 		names = append(names, name)
 	}
 	return names
+}
+
+// programOfFile names the program after its file: NAME.log.
+func programOfFile() []any {
+	return []any{
+		object{"type": "regex_parser", "parse_from": `attributes["log.file.name"]`, "parse_to": "attributes", "on_error": "send_quiet", "regex": `^(?P<program>.+)\.log$$`},
+		object{"type": "move", "from": "attributes.program", "to": `resource["service.name"]`, "if": "attributes.program != nil"},
+		object{"type": "remove", "field": `attributes["log.file.name"]`},
+	}
 }
 
 // files reads files as they grow.

@@ -9,7 +9,8 @@ func (c *config) daemon() {
 		c.pipeline("metrics/prometheus", []string{"prometheus"}, nil, to)
 		c.receivers["hostmetrics"] = hostMetrics("/hostfs")
 		c.receivers["kubeletstats"] = kubeletStats()
-		c.pipeline("metrics", []string{"hostmetrics", "kubeletstats"}, []string{c.nodeNamed(), c.flattened()}, to)
+		c.pipeline("metrics", []string{"hostmetrics"}, []string{c.nodeNamed(), c.flattened()}, to)
+		c.pipeline("metrics/kubelet", []string{"kubeletstats"}, []string{c.nodeNamed(), c.measured(), c.machines(), c.flattened()}, to)
 		c.pipeline("metrics/otlp", []string{c.otlpReceiver()}, []string{c.pods(), c.flattened()}, to)
 	}
 	if c.Write.Logs != "" {
@@ -56,7 +57,9 @@ func (c *config) management() {
 		c.pipeline("metrics/prometheus", []string{"prometheus"}, nil, to)
 		c.receivers["hostmetrics"] = hostMetrics("")
 		c.pipeline("metrics", []string{"hostmetrics"}, []string{c.flattened()}, to)
-		c.pipeline("metrics/otlp", []string{c.otlpReceiver()}, nil, to)
+		if c.Listen != "" {
+			c.pipeline("metrics/otlp", []string{c.otlpReceiver()}, nil, to)
+		}
 	}
 	if c.Write.Logs != "" {
 		to := c.sendLogs(logsExporter, c.Write.Logs)
@@ -68,9 +71,11 @@ func (c *config) management() {
 			c.receivers["k8s_events"] = object{"auth_type": "kubeConfig"}
 			c.pipeline("logs", []string{"k8s_events"}, []string{c.events(), c.named()}, to)
 		}
-		c.pipeline("logs/otlp", []string{c.otlpReceiver()}, []string{c.named()}, to)
+		if c.Listen != "" {
+			c.pipeline("logs/otlp", []string{c.otlpReceiver()}, []string{c.named()}, to)
+		}
 	}
-	if c.Write.Traces != "" {
+	if c.Write.Traces != "" && c.Listen != "" {
 		processors := []string{c.named()}
 		if c.Sampling != nil {
 			processors = []string{c.sampled(), c.named()}

@@ -22,7 +22,7 @@ func TestScenarios(t *testing.T) {
 			t.Errorf("the same facts give another configuration (%v)", err)
 		}
 		return []scenario.Section{
-			scenario.Text("arguments", Arguments("/conf/collector.yaml")...),
+			scenario.Text("arguments", Arguments(facts, "/conf/collector.yaml")...),
 			scenario.Text("environment", Environment(facts)...),
 			scenario.Text("configuration", string(text)),
 		}, nil

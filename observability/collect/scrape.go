@@ -113,13 +113,16 @@ func clusterJobs() []any {
 	}
 }
 
+// ownJob is what a management plane's collector calls itself.
+const ownJob = "portico-collector"
+
 // planeJobs are the programs of the management plane, the collector among them.
 func (c *config) planeJobs() []any {
 	jobs := []any{}
-	for _, t := range slices.Concat(c.Targets, []Target{{Job: "portico-collector", Address: fmt.Sprintf("127.0.0.1:%d", c.Ports.Telemetry)}}) {
+	for _, t := range slices.Concat(c.Targets, []Target{{Job: ownJob, Address: fmt.Sprintf("127.0.0.1:%d", c.Ports.Telemetry)}}) {
 		job := object{
 			"job_name":        literal(t.Job),
-			"scrape_interval": "15s",
+			"scrape_interval": t.every(),
 			"static_configs":  []any{object{"targets": []string{literal(t.Address)}}},
 		}
 		for field, value := range map[string]string{"scheme": t.Scheme, "metrics_path": t.Path} {
@@ -138,6 +141,9 @@ func (c *config) planeJobs() []any {
 		}
 		if len(tls) > 0 {
 			job["tls_config"] = tls
+		}
+		if t.Drop != "" {
+			job["metric_relabel_configs"] = []any{object{"action": "drop", "source_labels": []string{"__name__"}, "regex": literal(t.Drop)}}
 		}
 		jobs = append(jobs, job)
 	}

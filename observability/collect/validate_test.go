@@ -41,7 +41,7 @@ func TestCollectorAccepts(t *testing.T) {
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
-			cmd := exec.CommandContext(ctx, program, append([]string{"validate"}, Arguments(file)...)...)
+			cmd := exec.CommandContext(ctx, program, append([]string{"validate"}, Arguments(facts, file)...)...)
 			cmd.Env = append(os.Environ(), Environment(facts)...)
 			cmd.Env = append(cmd.Env, NodeName+"=node-a", NodeIP+"=127.0.0.1", User+"=user", Password+"=password",
 				"PORTICO_STORE_USER=user", "PORTICO_STORE_PASSWORD=password")

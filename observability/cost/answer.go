@@ -23,9 +23,11 @@ const (
 // Properties say whose an allocation is. In a group only those are left that all of it have in common.
 type Properties struct {
 	Cluster, Node, Namespace, Controller, Kind, Pod string
-	Tenant                                          store.Tenant
-	Services                                        []string
-	Labels                                          map[string]string
+	// Home is the namespace of the ClusterDeployment.
+	Home     string
+	Tenant   store.Tenant
+	Services []string
+	Labels   map[string]string
 }
 
 // Use is what was taken of a resource: in its unit times hours.

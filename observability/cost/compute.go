@@ -3,6 +3,7 @@ package cost
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -44,11 +45,12 @@ func Compute(f Facts, book price.Book, q Question) (Answer, error) {
 // ledger is a computation under way. Every amount of an asset is in exactly one entry, in idle,
 // or in hidden, at any time.
 type ledger struct {
-	facts  Facts
-	book   price.Book
-	ask    Question
-	rates  price.Rates
-	assets []Asset
+	facts Facts
+	book  price.Book
+	ask   Question
+	// tariffs are the prices of each cluster.
+	tariffs map[string]*tariff
+	assets  []Asset
 	// entries begin with one for each of the facts' pods, in their order; spans are when those lived.
 	entries []Allocation
 	spans   []span
@@ -67,7 +69,7 @@ type idle struct {
 // measure sums up what pods took, in quantities.
 func measure(f Facts, book price.Book, q Question) *ledger {
 	l := &ledger{facts: f, book: book, ask: q, notes: slices.Clone(f.Notes)}
-	l.rates, _ = book.Defaults()
+	l.tariffs = tariffsOf(f, book)
 	l.entries = make([]Allocation, len(f.Pods), len(f.Pods)+len(f.Nodes)+len(f.Volumes)+len(f.LoadBalancers))
 	l.spans = make([]span, len(f.Pods))
 	for i := range f.Pods {
@@ -89,7 +91,7 @@ func measure(f Facts, book price.Book, q Question) *ledger {
 func podEntry(p *Pod, s span) Allocation {
 	a := Allocation{
 		Properties: Properties{
-			Cluster: p.Cluster, Node: p.Node, Namespace: p.Namespace, Controller: p.Controller, Kind: p.Kind,
+			Cluster: p.Cluster, Home: p.Home, Node: p.Node, Namespace: p.Namespace, Controller: p.Controller, Kind: p.Kind,
 			Pod: p.Name, Tenant: p.Tenant, Services: p.Services, Labels: p.Labels,
 		},
 		Start: at(s.from), End: at(s.to), Lived: s.hours(), Pods: 1,
@@ -155,18 +157,20 @@ func (l *ledger) answer() Answer {
 
 // defaulted says which assets no price list names.
 func (l *ledger) defaulted() []string {
-	counts := map[AssetKind]int{}
+	type group struct {
+		kind AssetKind
+		from string
+	}
+	counts := map[group]int{}
 	for _, a := range l.assets {
 		if a.Default {
-			counts[a.Kind]++
+			counts[group{a.Kind, a.From}]++
 		}
 	}
-	_, from := l.book.Defaults()
+	byName := func(a, b group) int { return cmp.Or(-cmp.Compare(a.kind, b.kind), cmp.Compare(a.from, b.from)) }
 	var notes []string
-	for _, kind := range []AssetKind{NodeAsset, DiskAsset} {
-		if counts[kind] > 0 {
-			notes = append(notes, fmt.Sprintf("%d of the assets of type %s are in no price list and take the defaults of %q", counts[kind], kind, from))
-		}
+	for _, g := range slices.SortedFunc(maps.Keys(counts), byName) {
+		notes = append(notes, fmt.Sprintf("%d of the assets of type %s are in no price list and take the defaults of %q", counts[g], g.kind, g.from))
 	}
 	return notes
 }

@@ -5,11 +5,14 @@ import (
 	"regexp"
 	"testing"
 
-	"portico.dev/portico/observability/cost/budget"
+	"sigs.k8s.io/yaml"
+
+	costv1 "portico.dev/portico/api/cost/v1alpha1"
+	"portico.dev/portico/observability/cost/lists"
 	"portico.dev/portico/observability/cost/price"
 )
 
-// The examples of the page are read by what they are for, and can be used together.
+// The prices of the page are read by what they are for, and can be used together.
 func TestDocs(t *testing.T) {
 	text, err := os.ReadFile("../../docs/observability/cost.md")
 	if err != nil {
@@ -23,26 +26,24 @@ func TestDocs(t *testing.T) {
 		}
 		book.Lists = append(book.Lists, l)
 	}
-	budgets := 0
-	for _, m := range regexp.MustCompile("(?s)```(yaml|csv|json)\n(.*?)```").FindAllStringSubmatch(string(text), -1) {
+	for _, m := range regexp.MustCompile("(?s)```(yaml|csv|json)\n(.*?)(```|\n---)").FindAllStringSubmatch(string(text), -1) {
 		data := []byte(m[2])
-		switch {
-		case m[1] == "csv":
+		switch m[1] {
+		case "csv":
 			list(price.ParseTable(data))
-		case m[1] == "json":
+		case "json":
 			list(price.ParseCatalogue(data))
-		case regexp.MustCompile(`(?m)^budgets:`).Match(data):
-			all, err := budget.Parse(data)
-			if err != nil {
-				t.Error(err)
+		case "yaml":
+			var o costv1.PriceList
+			if err := yaml.UnmarshalStrict(data, &o); err != nil {
+				t.Fatal(err)
 			}
-			budgets += len(all)
-		default:
-			list(price.ParseCustom(data))
+			l, errs := lists.Read(o.Name, o.Spec, "")
+			list(l, errs.ToAggregate())
 		}
 	}
-	if len(book.Lists) != 3 || budgets != 1 {
-		t.Errorf("found %d lists and %d budgets, want 3 and 1", len(book.Lists), budgets)
+	if len(book.Lists) != 3 {
+		t.Errorf("found %d lists, want 3", len(book.Lists))
 	}
 	if err := book.Check(); err != nil {
 		t.Error(err)

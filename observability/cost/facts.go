@@ -25,10 +25,11 @@ type Facts struct {
 // it is there still.
 type Life struct{ Start, End time.Time }
 
-// Node is a machine of a cluster.
+// Node is a machine of a cluster. Of all facts, Home is the namespace of the ClusterDeployment, where
+// it is known.
 type Node struct {
-	Cluster string
-	Tenant  store.Tenant
+	Cluster, Home string
+	Tenant        store.Tenant
 	price.Machine
 	Life Life
 	// CPU is in cores, RAM in bytes, GPU in GPUs.
@@ -37,8 +38,8 @@ type Node struct {
 
 // Pod is a pod on a node. Containers are not told apart.
 type Pod struct {
-	Cluster, Namespace, Name, Node string
-	Tenant                         store.Tenant
+	Cluster, Home, Namespace, Name, Node string
+	Tenant                               store.Tenant
 	// Controller and Kind are the workload that the pod belongs to, such as a Deployment's.
 	Controller, Kind string
 	Labels           map[string]string
@@ -62,8 +63,8 @@ type Traffic struct {
 
 // Volume is a persistent volume.
 type Volume struct {
-	Cluster string
-	Tenant  store.Tenant
+	Cluster, Home string
+	Tenant        store.Tenant
 	price.Disk
 	// Namespace and Claim are the claim that it is bound to; empty for none.
 	Namespace, Claim string
@@ -73,18 +74,18 @@ type Volume struct {
 
 // LoadBalancer is a Service's.
 type LoadBalancer struct {
-	Cluster, Namespace, Service string
-	Tenant                      store.Tenant
-	Life                        Life
+	Cluster, Home, Namespace, Service string
+	Tenant                            store.Tenant
+	Life                              Life
 	// Ingress is bytes per second.
 	Ingress Series
 }
 
 // Plane is the control plane of a cluster, where it costs something by itself.
 type Plane struct {
-	Cluster string
-	Tenant  store.Tenant
-	Life    Life
+	Cluster, Home string
+	Tenant        store.Tenant
+	Life          Life
 }
 
 // span is a life within a window, in milliseconds.

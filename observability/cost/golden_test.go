@@ -438,3 +438,32 @@ func TestTooMuch(t *testing.T) {
 		t.Errorf("an empty window: got %v, want an error of kind invalid", err)
 	}
 }
+
+// Two clusters with prices of their own, for a day: c in Dublin at 0.02 for a core-hour, 4 × 24 × 0.02 = 1.92, its
+// load balancer 24 × 0.05 = 1.2 and its control plane 24 × 0.1 = 2.4; d at the defaults, 4 × 24 × 0.01 = 0.96,
+// where both of those are free. A node of d in Dublin costs what nodes cost there: 1.92.
+func TestPricesOfPlaces(t *testing.T) {
+	machine := func(cluster, name, region string) cost.Node {
+		return cost.Node{Cluster: cluster, Home: "team", Machine: price.Machine{Name: name, Region: region}, CPU: cost.Always(4), RAM: cost.Always(0)}
+	}
+	f := cost.Facts{
+		Nodes:         []cost.Node{machine("c", "n", "eu-west-1"), machine("d", "m", "us-east-1"), machine("d", "n", "eu-west-1")},
+		LoadBalancers: []cost.LoadBalancer{{Cluster: "c", Namespace: "shop", Service: "s"}, {Cluster: "d", Namespace: "shop", Service: "s"}},
+		Planes:        []cost.Plane{{Cluster: "c"}, {Cluster: "d"}},
+	}
+	book := price.Book{Lists: []price.List{
+		{Name: "dublin", Currency: "EUR", For: price.Scope{Region: "EU-West-1"}, Defaults: &price.Rates{CPU: 2e10, LoadBalancer: 5e10, Management: 1e11}},
+		{Name: "all", Currency: "EUR", Defaults: &price.Rates{CPU: 1e10}},
+	}}
+	a, err := cost.Compute(f, book, cost.Question{Window: day, By: []cost.Property{cost.ByCluster}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{"c/__idle__": "1.92", "c": "1.2", "c/__management__": "2.4", "d/__idle__": "2.88"}
+	if diff := cmp.Diff(want, told(a)); diff != "" || a.Currency != "EUR" {
+		t.Errorf("in %s (-want +got):\n%s", a.Currency, diff)
+	}
+	if want := `2 of the assets of type Node are in no price list and take the defaults of "dublin"`; !slices.Contains(a.Notes, want) {
+		t.Errorf("the notes are %q", a.Notes)
+	}
+}

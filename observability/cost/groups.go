@@ -64,7 +64,7 @@ func (g *group) merge(e *Allocation) {
 	p, o := &g.Properties, &e.Properties
 	p.Cluster, p.Node, p.Namespace = same(p.Cluster, o.Cluster), same(p.Node, o.Node), same(p.Namespace, o.Namespace)
 	p.Controller, p.Kind, p.Pod = same(p.Controller, o.Controller), same(p.Kind, o.Kind), same(p.Pod, o.Pod)
-	p.Tenant = same(p.Tenant, o.Tenant)
+	p.Tenant, p.Home = same(p.Tenant, o.Tenant), same(p.Home, o.Home)
 	if !slices.Equal(p.Services, o.Services) {
 		p.Services = nil
 	}

@@ -55,7 +55,7 @@ func (l *ledger) onNodes() ([]Node, [][]int) {
 		if !known {
 			n = len(nodes)
 			madeUp[k] = n
-			nodes = append(nodes, Node{Cluster: p.Cluster, Tenant: p.Tenant, Machine: price.Machine{Name: p.Node}})
+			nodes = append(nodes, Node{Cluster: p.Cluster, Home: p.Home, Tenant: p.Tenant, Machine: price.Machine{Name: p.Node}})
 			pods = append(pods, nil)
 		}
 		pods[n] = append(pods[n], i)
@@ -108,7 +108,7 @@ func (l *ledger) costNode(n *Node, s span, pods []int) bool {
 	}
 	asset := l.nodeAsset(n, s, sizes)
 	rest := idle{pods: pods, entry: Allocation{
-		Properties: Properties{Cluster: n.Cluster, Node: n.Name, Tenant: n.Tenant},
+		Properties: Properties{Cluster: n.Cluster, Home: n.Home, Node: n.Name, Tenant: n.Tenant},
 		Start:      asset.Start, End: asset.End, special: Idle,
 	}}
 	for i, cost := range []money.Amount{asset.CPUCost, asset.RAMCost, asset.GPUCost} {
@@ -131,7 +131,7 @@ func (l *ledger) costNode(n *Node, s span, pods []int) bool {
 
 // nodeAsset prices a node of these sizes: core-hours, byte-hours and GPU-hours.
 func (l *ledger) nodeAsset(n *Node, s span, sizes [3]quantity) Asset {
-	q := l.book.Node(n.Machine)
+	q := l.quote(n)
 	a := Asset{
 		Kind: NodeAsset, Cluster: n.Cluster, Name: n.Name, ProviderID: n.ProviderID, Provider: n.Provider,
 		InstanceType: n.InstanceType, Tenant: n.Tenant, Labels: n.Labels, Start: at(s.from), End: at(s.to),

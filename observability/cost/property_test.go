@@ -150,17 +150,17 @@ func randomFleet(r *rand.Rand) (cost.Facts, price.Book) {
 		return cost.Demand{Request: series(r, most), Limit: series(r, most), Usage: series(r, most)}
 	}
 	for c := range 1 + r.IntN(3) {
-		cluster, tenant := fmt.Sprint("c", c), store.Tenant(pick(r, "red", "blue"))
+		cluster, home, tenant := fmt.Sprint("c", c), pick(r, "", "team", "other"), store.Tenant(pick(r, "red", "blue"))
 		nodes := r.IntN(5)
 		for n := range nodes {
 			f.Nodes = append(f.Nodes, cost.Node{
-				Cluster: cluster, Tenant: tenant, Life: life(r), CPU: series(r, 64), RAM: series(r, 256*gib), GPU: series(r, 2),
-				Machine: price.Machine{Name: fmt.Sprint("n", n/(1+r.IntN(2))), InstanceType: pick(r, "small", "big", "odd"), Spot: r.IntN(4) == 0},
+				Cluster: cluster, Home: home, Tenant: tenant, Life: life(r), CPU: series(r, 64), RAM: series(r, 256*gib), GPU: series(r, 2),
+				Machine: price.Machine{Name: fmt.Sprint("n", n/(1+r.IntN(2))), InstanceType: pick(r, "small", "big", "odd"), Region: pick(r, "", "eu", "us"), Provider: pick(r, "", "aws"), Spot: r.IntN(4) == 0},
 			})
 		}
 		for p := range r.IntN(25) {
 			f.Pods = append(f.Pods, cost.Pod{
-				Cluster: cluster, Tenant: tenant, Namespace: pick(r, names[1:]...), Name: fmt.Sprint("p", p), Life: life(r),
+				Cluster: cluster, Home: home, Tenant: tenant, Namespace: pick(r, names[1:]...), Name: fmt.Sprint("p", p), Life: life(r),
 				Node: pick(r, "", "n0", "n1", "n2", "n3", "gone"), Controller: pick(r, names...), Kind: pick(r, "", "Deployment", "Job"),
 				Labels: map[string]string{"app": pick(r, names...), "team": pick(r, names...)}, Services: []string{pick(r, names...)},
 				Claims: []string{pick(r, names...), pick(r, names...)}, CPU: demand(8), RAM: demand(32 * gib), GPU: demand(1),
@@ -169,38 +169,44 @@ func randomFleet(r *rand.Rand) (cost.Facts, price.Book) {
 		}
 		for v := range r.IntN(6) {
 			f.Volumes = append(f.Volumes, cost.Volume{
-				Cluster: cluster, Tenant: tenant, Disk: price.Disk{Name: fmt.Sprint("pv", v), Class: pick(r, "", "fast")},
+				Cluster: cluster, Home: home, Tenant: tenant, Disk: price.Disk{Name: fmt.Sprint("pv", v), Class: pick(r, "", "fast")},
 				Namespace: pick(r, names...), Claim: pick(r, names...), Life: life(r), Bytes: series(r, 500*gib),
 			})
 		}
 		for range r.IntN(3) {
 			f.LoadBalancers = append(f.LoadBalancers, cost.LoadBalancer{
-				Cluster: cluster, Tenant: tenant, Namespace: pick(r, names...), Service: pick(r, names...), Life: life(r), Ingress: series(r, 1e6),
+				Cluster: cluster, Home: home, Tenant: tenant, Namespace: pick(r, names...), Service: pick(r, names...), Life: life(r), Ingress: series(r, 1e6),
 			})
 		}
-		f.Planes = append(f.Planes, cost.Plane{Cluster: cluster, Tenant: tenant, Life: life(r)})
+		f.Planes = append(f.Planes, cost.Plane{Cluster: cluster, Home: home, Tenant: tenant, Life: life(r)})
 	}
 	return f, randomBook(r)
 }
 
+// randomBook has lists for some places, each with prices of its own, before one for everything.
 func randomBook(r *rand.Rand) price.Book {
 	rate := func() money.Rate { return money.Rate(r.Int64N(2e12)) }
-	l := price.List{
-		Name: "random", Currency: "USD",
-		Defaults: &price.Rates{
-			CPU: rate(), RAM: rate(), GPU: rate(), Storage: rate(), SpotCPU: rate(), SpotRAM: rate(), ZoneEgress: rate(),
-			RegionEgress: rate(), InternetEgress: rate(), LoadBalancer: rate(), LoadBalancerIngress: rate(), Management: rate(),
-		},
-		Nodes: []price.NodeEntry{
-			{Match: price.Match{InstanceType: "small"}, Hourly: rate()},
-			{Match: price.Match{InstanceType: "big"}, Parts: true, CPU: rate(), RAM: rate()},
-		},
-		Volumes: []price.VolumeEntry{{Match: price.Match{Class: "fast"}, Storage: rate()}},
+	var b price.Book
+	for i := range 1 + r.IntN(3) {
+		l := price.List{
+			Name: fmt.Sprint("random", i), Currency: "USD",
+			For: price.Scope{Region: pick(r, "", "eu"), Provider: pick(r, "", "", "aws"), Home: pick(r, "", "", "team"), Cluster: pick(r, "", "", "c1")},
+			Defaults: &price.Rates{
+				CPU: rate(), RAM: rate(), GPU: rate(), Storage: rate(), SpotCPU: rate(), SpotRAM: rate(), ZoneEgress: rate(),
+				RegionEgress: rate(), InternetEgress: rate(), LoadBalancer: rate(), LoadBalancerIngress: rate(), Management: rate(),
+			},
+			Nodes: []price.NodeEntry{
+				{Match: price.Match{InstanceType: "small"}, Hourly: rate()},
+				{Match: price.Match{InstanceType: "big"}, Parts: true, CPU: rate(), RAM: rate()},
+			},
+			Volumes: []price.VolumeEntry{{Match: price.Match{Class: "fast"}, Storage: rate()}},
+		}
+		if r.IntN(3) == 0 {
+			l.Defaults = nil
+		}
+		b.Lists = append(b.Lists, l)
 	}
-	if r.IntN(3) == 0 {
-		l.Defaults = nil
-	}
-	return price.Book{Lists: []price.List{l}}
+	return b
 }
 
 func randomQuestion(r *rand.Rand) cost.Question {

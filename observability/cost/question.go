@@ -7,8 +7,20 @@ import (
 
 	"portico.dev/portico/fleet"
 	"portico.dev/portico/observability/cost/money"
+	"portico.dev/portico/observability/cost/price"
 	"portico.dev/portico/observability/cost/window"
 )
+
+// Terms are what answers depend on beside facts and questions: prices, and what is shared where a
+// question does not say so.
+type Terms struct {
+	Book   price.Book
+	Shares Shares
+	// Idle is IdleShared where those who took of a resource bear its idle cost.
+	Idle IdleMode
+	// Notes say for a person which prices do not count.
+	Notes []string
+}
 
 // Question is what somebody wants to know of facts.
 type Question struct {

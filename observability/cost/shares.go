@@ -38,7 +38,10 @@ func (l *ledger) costVolumes() {
 }
 
 func (l *ledger) costVolume(v *Volume, s span, users []int) {
-	rate, from, named := l.book.Volume(v.Disk)
+	t := l.tariffs[v.Cluster]
+	disk := v.Disk
+	disk.Region = cmp.Or(disk.Region, t.place.Region)
+	rate, from, named := t.book.Volume(disk)
 	size := v.Bytes.over(s.from, s.to)
 	a := Asset{
 		Kind: DiskAsset, Cluster: v.Cluster, Name: v.Name, ProviderID: v.ProviderID, Class: v.Class,
@@ -57,7 +60,7 @@ func (l *ledger) costVolume(v *Volume, s span, users []int) {
 			continue
 		}
 		l.entries = append(l.entries, Allocation{
-			Properties: Properties{Cluster: v.Cluster, Tenant: v.Tenant, Namespace: cmp.Or(v.Namespace, Unmounted), Pod: Unmounted},
+			Properties: Properties{Cluster: v.Cluster, Home: v.Home, Tenant: v.Tenant, Namespace: cmp.Or(v.Namespace, Unmounted), Pod: Unmounted},
 			Start:      a.Start, End: a.End, Volumes: []VolumeUse{use},
 		})
 	}
@@ -112,10 +115,11 @@ func (l *ledger) costTraffic() {
 			continue
 		}
 		s, t := l.spans[i], &l.facts.Pods[i].Traffic
+		rates := l.tariffs[e.Cluster].rates
 		const seconds = 3600
-		e.Zone = l.rates.ZoneEgress.Over(t.Zone.over(s.from, s.to).sum * seconds / GiB)
-		e.Region = l.rates.RegionEgress.Over(t.Region.over(s.from, s.to).sum * seconds / GiB)
-		e.Internet = l.rates.InternetEgress.Over(t.Internet.over(s.from, s.to).sum * seconds / GiB)
+		e.Zone = rates.ZoneEgress.Over(t.Zone.over(s.from, s.to).sum * seconds / GiB)
+		e.Region = rates.RegionEgress.Over(t.Region.over(s.from, s.to).sum * seconds / GiB)
+		e.Internet = rates.InternetEgress.Over(t.Internet.over(s.from, s.to).sum * seconds / GiB)
 		if e.Network() == 0 {
 			continue
 		}
@@ -156,7 +160,8 @@ func (l *ledger) costBalancers() {
 			continue
 		}
 		const seconds = 3600
-		cost := l.rates.LoadBalancer.Over(s.hours()) + l.rates.LoadBalancerIngress.Over(b.Ingress.over(s.from, s.to).sum*seconds/GiB)
+		rates := l.tariffs[b.Cluster].rates
+		cost := rates.LoadBalancer.Over(s.hours()) + rates.LoadBalancerIngress.Over(b.Ingress.over(s.from, s.to).sum*seconds/GiB)
 		a := Asset{
 			Kind: LoadBalancerAsset, Cluster: b.Cluster, Name: b.Namespace + "/" + b.Service, Namespace: b.Namespace, Tenant: b.Tenant,
 			Start: at(s.from), End: at(s.to), Cost: cost, Lived: s.hours(), Known: s.hours(),
@@ -174,7 +179,7 @@ func (l *ledger) costBalancers() {
 		}
 		if parts == nil {
 			l.entries = append(l.entries, Allocation{
-				Properties: Properties{Cluster: b.Cluster, Namespace: b.Namespace, Tenant: b.Tenant, Services: []string{b.Service}},
+				Properties: Properties{Cluster: b.Cluster, Home: b.Home, Namespace: b.Namespace, Tenant: b.Tenant, Services: []string{b.Service}},
 				Start:      a.Start, End: a.End, Balancers: []Balanced{{b.Namespace + "/" + b.Service, a.Start, s.hours(), cost}},
 			})
 		}
@@ -185,7 +190,7 @@ func (l *ledger) costBalancers() {
 func (l *ledger) costPlanes() {
 	for _, p := range l.facts.Planes {
 		s := p.Life.within(l.ask.Window, l.facts.Until)
-		cost := l.rates.Management.Over(s.hours())
+		cost := l.tariffs[p.Cluster].rates.Management.Over(s.hours())
 		if cost == 0 {
 			continue
 		}
@@ -195,7 +200,7 @@ func (l *ledger) costPlanes() {
 		}
 		l.assets = append(l.assets, a)
 		l.entries = append(l.entries, Allocation{
-			Properties: Properties{Cluster: p.Cluster, Tenant: p.Tenant}, Start: a.Start, End: a.End, Overhead: cost, special: Management,
+			Properties: Properties{Cluster: p.Cluster, Home: p.Home, Tenant: p.Tenant}, Start: a.Start, End: a.End, Overhead: cost, special: Management,
 		})
 	}
 }
@@ -260,6 +265,14 @@ func (l *ledger) share(p *pooled) {
 	}
 }
 
+// homeOf is the namespace of a cluster; empty for no cluster.
+func (l *ledger) homeOf(cluster string) string {
+	if t := l.tariffs[cluster]; t != nil {
+		return t.place.Home
+	}
+	return ""
+}
+
 // bear adds an amount to entries: in proportion to what they cost, or in equal parts to their groups.
 func (l *ledger) bear(amount money.Amount, by []int, cluster string) {
 	if amount == 0 {
@@ -268,7 +281,7 @@ func (l *ledger) bear(amount money.Amount, by []int, cluster string) {
 	if len(by) == 0 {
 		w := l.ask.Window
 		l.entries = append(l.entries, Allocation{
-			Properties: Properties{Cluster: cluster}, Start: w.Start, End: w.End, Shared: amount, special: Shared,
+			Properties: Properties{Cluster: cluster, Home: l.homeOf(cluster)}, Start: w.Start, End: w.End, Shared: amount, special: Shared,
 		})
 		return
 	}

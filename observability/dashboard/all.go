@@ -14,7 +14,7 @@ func of(metric string, more ...string) string {
 
 // ofRegion is a selector of series of the chosen regions and tenants.
 func ofRegion(metric string, more ...string) string {
-	return metric + "{" + strings.Join(append([]string{`tenant=~"$tenant"`, `region=~"$region"`}, more...), ",") + "}"
+	return metric + "{" + strings.Join(append([]string{`tenant=~"$tenant"`, `telemetry_region=~"$region"`}, more...), ",") + "}"
 }
 
 // perhaps is a selector of series whose name may have a suffix: collectors write their own metrics
@@ -226,11 +226,11 @@ func pipeline() Dashboard {
 	}
 	return Dashboard{
 		UID: "portico-pipeline", Title: "Portico / Pipeline", Description: "Does telemetry arrive, and is there room for it?",
-		Variables: []Variable{tenants(), clusters(), {"region", "Region", `label_values(portico_region_up{tenant=~"$tenant"}, region)`}},
+		Variables: []Variable{tenants(), clusters(), {"region", "Region", `label_values(portico_region_up{tenant=~"$tenant"}, telemetry_region)`}},
 		Rows: []Row{
 			{"Arrival", []Panel{
 				{Title: "Age of the newest", Kind: lines, Unit: "s", Queries: each("time() - "+of("portico_telemetry_last_sample_seconds"), "{{cluster}} {{signal}}")},
-				{Title: "Regions that answer", Kind: lines, Unit: "short", Queries: each(ofRegion("portico_region_up"), "{{region}}")},
+				{Title: "Regions that answer", Kind: lines, Unit: "short", Queries: each(ofRegion("portico_region_up"), "{{telemetry_region}}")},
 			}},
 			{"Collectors", []Panel{
 				{Title: "Received", Kind: lines, Unit: "short", Queries: rate("receiver_accepted", "receiver")},
@@ -243,12 +243,12 @@ func pipeline() Dashboard {
 				{Title: "CPU of collectors", Kind: lines, Unit: "short", Queries: each("rate("+perhaps("otelcol_process_cpu_seconds", "_total")+"[$__rate_interval])", "{{cluster}} {{k8s_pod_name}}")},
 			}},
 			{"Stores", []Panel{
-				{Title: "Full", Kind: bars, Unit: "percentunit", Warn: 0.85, Bad: 0.97, Queries: each(ofRegion("portico_store_used_bytes")+" / ("+ofRegion("portico_store_limit_bytes")+" > 0)", "{{region}} {{store}}")},
-				{Title: "Refused", Kind: lines, Unit: "short", Queries: each("rate("+ofRegion("portico_store_refused_total")+"[$__rate_interval])", "{{region}} {{store}}")},
+				{Title: "Full", Kind: bars, Unit: "percentunit", Warn: 0.85, Bad: 0.97, Queries: each(ofRegion("portico_store_used_bytes")+" / ("+ofRegion("portico_store_limit_bytes")+" > 0)", "{{telemetry_region}} {{store}}")},
+				{Title: "Refused", Kind: lines, Unit: "short", Queries: each("rate("+ofRegion("portico_store_refused_total")+"[$__rate_interval])", "{{telemetry_region}} {{store}}")},
 			}},
 			{"Alerts", []Panel{
-				{Title: "Rules", Kind: number, Unit: "short", Queries: each(`portico_alert_rules{tenant=~"$tenant|PLATFORM"}`, "{{state}}")},
-				{Title: "Receivers valid", Kind: number, Unit: "short", Queries: one(`portico_alert_config_valid{tenant=~"$tenant|PLATFORM"}`)},
+				{Title: "Rules", Kind: number, Unit: "short", Queries: each(`portico_alert_rules{tenant=~"$tenant|PORTICO"}`, "{{state}}")},
+				{Title: "Receivers valid", Kind: number, Unit: "short", Queries: one(`portico_alert_config_valid{tenant=~"$tenant|PORTICO"}`)},
 			}},
 		},
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -14,52 +15,91 @@ import (
 )
 
 // each asks all regions at once, and returns what those that answered said, in the order of their
-// names. A region that does not answer is noted. An answer that says that the question is wrong
-// is the question's, not the region's: it ends the rest, and is returned.
+// names. A region that does not answer is noted. That a question is too big is the question's, and
+// ends the rest; that it is wrong is, where every region says so: what others answer is no wrong
+// question, and one that says so then is not what it has to be.
 func each[T any](ctx context.Context, q *question, ask func(context.Context, Region) (T, error)) ([]T, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	type said struct {
-		value T
-		err   error
-	}
-	all := make([]said, len(q.regions))
+	values, errs := make([]T, len(q.regions)), make([]error, len(q.regions))
 	var group sync.WaitGroup
 	for i, r := range q.regions {
 		group.Go(func() {
-			all[i].value, all[i].err = one(ctx, q, r, ask)
-			if errors.Is(all[i].err, fleet.ErrInvalid) {
+			values[i], errs[i] = one(ctx, q, r, ask)
+			if q.guest(r) {
+				errs[i] = overdrawn(errs[i])
+			}
+			if errors.Is(errs[i], store.ErrTooMuch) {
 				cancel()
 			}
 		})
 	}
 	group.Wait()
-	var out []T
-	for _, s := range all {
-		switch {
-		case errors.Is(s.err, fleet.ErrInvalid):
-			return nil, s.err
-		case s.err == nil:
-			out = append(out, s.value)
-		}
+	if err := q.fault(ctx, errs); err != nil {
+		return nil, err
 	}
-	for i, s := range all {
-		if s.err == nil {
-			q.engine.health.up(q.regions[i].Name)
-			continue
+	var out []T
+	for i, err := range errs {
+		switch {
+		case err == nil:
+			q.has(q.regions[i])
+			out = append(out, values[i])
+		case errors.Is(err, errExcluded):
+			q.cover.excludes()
+		default:
+			q.lacks(q.regions[i], err)
 		}
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		since := q.engine.health.down(q.regions[i].Name, q.engine.clock())
-		q.cover.add(Missing{Region: q.regions[i].Name, Since: since, Why: s.err.Error()})
 	}
 	return out, nil
 }
 
+// fault is the error of the question itself, by what the regions said; nil if it has none.
+func (q *question) fault(ctx context.Context, said []error) error {
+	var wrong error
+	answered := false
+	for _, err := range said {
+		switch {
+		case errors.Is(err, store.ErrTooMuch):
+			return err
+		case errors.Is(err, fleet.ErrInvalid) && wrong == nil:
+			wrong = err
+		case err == nil:
+			answered = true
+		}
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if answered {
+		return nil
+	}
+	return wrong
+}
+
+// has notes that a region answered.
+func (q *question) has(r Region) {
+	q.engine.health.up(r.Name)
+	q.cover.mu.Lock()
+	defer q.cover.mu.Unlock()
+	q.cover.answered = true
+}
+
+// lacks notes that a region did not answer.
+func (q *question) lacks(r Region, why error) {
+	q.cover.mu.Lock()
+	q.cover.failed = true
+	q.cover.mu.Unlock()
+	since := q.engine.health.down(r.Name, q.engine.clock())
+	q.cover.add(Missing{Region: r.Name, Since: since, Why: shown(q.in, why.Error()), Next: r.Next}, why.Error())
+}
+
+// errExcluded means that a question is about other regions: this one was not asked, and so nothing is
+// known of how it is doing.
+var errExcluded = errors.New("the question is about other regions")
+
 // one asks a region within its time. A store that does not look at its context is not waited for.
 func one[T any](ctx context.Context, q *question, r Region, ask func(context.Context, Region) (T, error)) (T, error) {
-	limit := q.engine.config.RegionTimeout
+	limit := q.patience(r)
 	bounded, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	type said struct {
@@ -86,55 +126,77 @@ func one[T any](ctx context.Context, q *question, r Region, ask func(context.Con
 	return got.value, fmt.Errorf("it did not answer within %s", limit)
 }
 
-// budget counts what one question reads from all regions together.
-type budget struct {
-	mu              sync.Mutex
-	most            store.Limits
-	series, samples int
-}
-
-func newBudget(c Config) *budget {
-	return &budget{most: store.Limits{Series: c.Series, Samples: c.Samples}}
-}
-
-// left is what a region may answer at most.
-func (b *budget) left() store.Limits {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	// At least one, since zero would mean the store's own limit.
-	return store.Limits{Series: max(1, b.most.Series-b.series), Samples: max(1, b.most.Samples-b.samples)}
-}
-
-// spend takes an answer into account, and refuses the one with which it is too much.
-func (b *budget) spend(a store.Answer) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.series += len(a.Series)
-	for _, s := range a.Series {
-		b.samples += len(s.Samples)
-	}
-	switch {
-	case b.series > b.most.Series:
-		return fmt.Errorf("%w: it reads more than %d series of all regions; ask for fewer", store.ErrTooMuch, b.most.Series)
-	case b.samples > b.most.Samples:
-		return fmt.Errorf("%w: it reads more than %d samples of all regions; ask for fewer series, a shorter range or a longer step", store.ErrTooMuch, b.most.Samples)
-	}
-	return nil
-}
-
 // cover collects the regions that did not answer to any part of a question.
 type cover struct {
 	mu      sync.Mutex
 	missing []Missing
+	// whole says of each missing region why, for those who run the plane.
+	whole map[string]string
+	// answered, failed and excluded say that a region was asked and did, was asked and did not, and was
+	// not asked, since the question is about others.
+	answered, failed, excluded bool
 }
 
-func (c *cover) add(m Missing) {
+func (c *cover) excludes() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.excluded = true
+}
+
+// unanswered says whether no region that the question is about has answered.
+func (c *cover) unanswered() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !c.answered && (c.failed || !c.excluded)
+}
+
+// add notes a missing region. Whole is why it is, for those who run the plane.
+func (c *cover) add(m Missing, whole string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	same := func(x Missing) bool { return x.Region == m.Region }
-	if !slices.ContainsFunc(c.missing, same) {
-		c.missing = append(c.missing, m)
+	if slices.ContainsFunc(c.missing, same) {
+		return
 	}
+	c.missing = append(c.missing, m)
+	if c.whole == nil {
+		c.whole = map[string]string{}
+	}
+	c.whole[m.Region] = whole
+}
+
+// nobody is an error that says of each region why it does not answer.
+func (c *cover) nobody() error {
+	told := c.list()
+	full := slices.Clone(told)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i, m := range full {
+		full[i].Why = c.whole[m.Region]
+	}
+	return nobodyError{reasons(told), reasons(full)}
+}
+
+func reasons(missing []Missing) string {
+	var out []string
+	for _, m := range missing[:min(len(missing), 3)] {
+		out = append(out, m.reason())
+	}
+	if more := len(missing) - len(out); more > 0 {
+		out = append(out, fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(out, "; ")
+}
+
+// nobodyError is ErrNobody with the reasons: as who asks may see them, and as a log may.
+type nobodyError struct{ told, full string }
+
+func (e nobodyError) Error() string { return ErrNobody.Error() + ": " + e.told }
+func (e nobodyError) Unwrap() error { return ErrNobody }
+
+// LogValue implements slog.LogValuer: a log is read by those who run the plane.
+func (e nobodyError) LogValue() slog.Value {
+	return slog.StringValue(ErrNobody.Error() + ": " + e.full)
 }
 
 func (c *cover) list() []Missing {
@@ -161,6 +223,17 @@ func (h *health) down(region string, now time.Time) time.Time {
 		h.since[region] = now
 	}
 	return h.since[region]
+}
+
+// only forgets what is not among the known.
+func (h *health) only(known map[string]bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for key := range h.since {
+		if !known[key] {
+			delete(h.since, key)
+		}
+	}
 }
 
 func (h *health) up(region string) {

@@ -26,6 +26,8 @@ type Config struct {
 	// Timeout is how long a question may take. RegionTimeout is how long a region may take
 	// before the answer is given without it.
 	Timeout, RegionTimeout time.Duration
+	// Bytes bounds the text of an answer to a search of logs, and Records how many records it may have.
+	Bytes, Records int
 	// Concurrent is how many questions of one tenant are answered at once. More wait, as long as
 	// Timeout.
 	Concurrent int
@@ -33,7 +35,7 @@ type Config struct {
 
 // Defaults are the limits where nobody sets others.
 func Defaults() Config {
-	return Config{Samples: 20_000_000, Series: 200_000, Timeout: time.Minute, RegionTimeout: 20 * time.Second, Concurrent: 8}
+	return Config{Samples: 20_000_000, Series: 200_000, Timeout: time.Minute, RegionTimeout: 20 * time.Second, Bytes: 64 << 20, Records: 10_000, Concurrent: 8}
 }
 
 // Engine answers questions over many regions. It is safe for concurrent use.
@@ -54,6 +56,8 @@ func New(regions func() []Region, c Config, clock fleet.Clock) *Engine {
 	orElse(&c.Series, standard.Series)
 	orElse(&c.Timeout, standard.Timeout)
 	orElse(&c.RegionTimeout, standard.RegionTimeout)
+	orElse(&c.Bytes, standard.Bytes)
+	orElse(&c.Records, standard.Records)
 	orElse(&c.Concurrent, standard.Concurrent)
 	return &Engine{regions: regions, config: c, clock: clock, gate: newGate(c.Concurrent), health: newHealth()}
 }
@@ -70,6 +74,8 @@ type Missing struct {
 	// Since is when the region first did not answer, and has not answered since.
 	Since time.Time `json:"since"`
 	Why   string    `json:"why"`
+	// Next is what to look at.
+	Next string `json:"next,omitempty"`
 }
 
 // Coverage says what an answer covers.
@@ -116,7 +122,7 @@ func (e *Engine) Query(ctx context.Context, in store.Scope, expr parser.Expr, on
 		}
 		left := max(e.clock().Sub(q.began), 0)
 		got, err := engine.Evaluate(ctx, newSource(ctx, q, plan.parts, on), engine.Question{
-			Expr: plan.rest, On: on, Samples: e.config.Samples, Timeout: e.config.Timeout - left,
+			Expr: plan.rest, On: on, Samples: q.samples(), Timeout: e.config.Timeout - left,
 		})
 		out.Series, out.Warnings = got.Series, got.Warnings
 		return err
@@ -174,6 +180,7 @@ type question struct {
 	regions []Region
 	began   time.Time
 	budget  *budget
+	guests  guests
 	cover   *cover
 }
 
@@ -200,8 +207,8 @@ func (e *Engine) ask(ctx context.Context, in store.Scope, answer func(context.Co
 		return fmt.Errorf("%w: it took longer than %s; ask for fewer series, a shorter range or a longer step", store.ErrTooMuch, e.config.Timeout)
 	case err != nil:
 		return err
-	case len(missing) > 0 && len(missing) == len(e.regions()):
-		return fmt.Errorf("%w: %s", ErrNobody, missing[0].sentence())
+	case len(missing) > 0 && q.cover.unanswered():
+		return q.cover.nobody()
 	}
 	into.Missing = missing
 	for _, m := range missing {
@@ -213,8 +220,14 @@ func (e *Engine) ask(ctx context.Context, in store.Scope, answer func(context.Co
 // ErrNobody means that no region answers.
 var ErrNobody = errors.New("no region answers")
 
-func (m Missing) sentence() string {
-	return fmt.Sprintf("the answer lacks region %s, which does not answer since %s: %s", m.Region, m.Since.UTC().Format(time.RFC3339), m.Why)
+func (m Missing) sentence() string { return "the answer lacks " + m.reason() }
+
+func (m Missing) reason() string {
+	text := fmt.Sprintf("region %s, which does not answer since %s: %s", m.Region, m.Since.UTC().Format(time.RFC3339), m.Why)
+	if m.Next != "" {
+		text += "; " + m.Next
+	}
+	return text
 }
 
 // only leaves out the regions that do not keep what is asked for.
@@ -222,22 +235,36 @@ func (q *question) only(keeps func(Region) bool) {
 	q.regions = slices.DeleteFunc(q.regions, func(r Region) bool { return !keeps(r) })
 }
 
-// usable leaves out the regions that are not set up so that they can be asked, and says so.
+// usable leaves out the regions that are not asked for the scope, and those that are not set up so
+// that they can be asked, and says so of these.
 func (q *question) usable(all []Region) []Region {
-	seen := map[string]bool{}
+	seen, known := map[string]bool{}, map[string]bool{}
 	var out []Region
 	for _, r := range all {
 		err := r.Check()
 		if err == nil && seen[r.Name] {
 			err = fmt.Errorf("%w: two regions have the name %s; the second one is not asked", fleet.ErrInvalid, r.Name)
 		}
+		known[r.Name] = true
 		if err != nil {
-			q.cover.add(Missing{Region: r.Name, Since: q.engine.health.down(r.Name+"\x00", q.began), Why: err.Error()})
+			key := unusableKey(r.Name, err)
+			known[key] = true
+			since := q.engine.health.down(key, q.began)
+			if r.serves(q.in) {
+				why := fleet.Sentence(err)
+				q.cover.add(Missing{Region: r.Name, Since: since, Why: shown(q.in, why), Next: r.Next}, why)
+			}
 			continue
 		}
 		seen[r.Name] = true
-		out = append(out, r)
+		if r.serves(q.in) {
+			out = append(out, r)
+		}
 	}
+	q.engine.health.only(known)
 	slices.SortFunc(out, func(a, b Region) int { return strings.Compare(a.Name, b.Name) })
 	return out
 }
+
+// unusableKey tells a region that cannot be asked from one of the same name that does not answer.
+func unusableKey(name string, err error) string { return name + "\x00" + err.Error() }

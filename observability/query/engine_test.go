@@ -74,10 +74,10 @@ func TestMissingRegions(t *testing.T) {
 		sum     float64
 	}{
 		{"all answer", 0, nil, nil, 6},
-		{"one does not", time.Minute, errors.New("connection refused"), []Missing{{"us", noon.Add(time.Minute), "connection refused"}}, 3},
-		{"and not yet", time.Hour, errors.New("no route to host"), []Missing{{"us", noon.Add(time.Minute), "no route to host"}}, 3},
+		{"one does not", time.Minute, errors.New("connection refused"), []Missing{{Region: "us", Since: noon.Add(time.Minute), Why: "connection refused"}}, 3},
+		{"and not yet", time.Hour, errors.New("no route to host"), []Missing{{Region: "us", Since: noon.Add(time.Minute), Why: "no route to host"}}, 3},
 		{"it is back", 2 * time.Hour, nil, nil, 6},
-		{"and gone again", 3 * time.Hour, errors.New("connection refused"), []Missing{{"us", noon.Add(3 * time.Hour), "connection refused"}}, 3},
+		{"and gone again", 3 * time.Hour, errors.New("connection refused"), []Missing{{Region: "us", Since: noon.Add(3 * time.Hour), Why: "connection refused"}}, 3},
 	} {
 		now, failing = noon.Add(c.after), c.failing
 		for _, text := range []string{`sum(x)`, `sum(max_over_time(sum by (region) (x)[1m:15s]))`, `sum(sum_over_time(x[20s])) - sum(sum_over_time(x[20s] offset 15s)) + sum(x) - 2 * count(x)`} {
@@ -95,6 +95,8 @@ func TestMissingRegions(t *testing.T) {
 	}
 }
 
+func nobodys(store.Scope) bool { return false }
+
 func TestRegionsThatCannotBeAsked(t *testing.T) {
 	good := two(t, func(context.Context) error { return nil })
 	for _, c := range []struct {
@@ -108,6 +110,10 @@ func TestRegionsThatCannotBeAsked(t *testing.T) {
 		{"one without a store", []Region{good[0], {Name: "x"}}, []string{"x"}, nil},
 		{"one that claims a tenant", []Region{good[0], {Name: "x", Metrics: good[1].Metrics, Labels: labels.FromStrings("tenant", "team-a")}}, []string{"x"}, nil},
 		{"none answers", []Region{{Name: "x"}, {Name: "y"}}, nil, ErrNobody},
+		{"one that says what is wrong with it", []Region{good[0], {Name: "x", Err: errors.New("no endpoint")}}, []string{"x"}, nil},
+		{"one that the scope has nothing to do with", []Region{good[0], {Name: "x", Err: errors.New("no endpoint"), Serves: nobodys}}, nil, nil},
+		{"regions that none of is the scope's", []Region{{Name: "x", Metrics: good[1].Metrics, Serves: nobodys}}, nil, nil},
+		{"a twin of one that cannot be asked", []Region{{Name: "eu", Err: errors.New("no endpoint")}, good[0]}, []string{"eu"}, nil},
 	} {
 		e := New(func() []Region { return c.regions }, Config{}, func() time.Time { return noon })
 		got, err := answer(t, e, store.Of(storetest.A), "x", instant)
@@ -121,6 +127,48 @@ func TestRegionsThatCannotBeAsked(t *testing.T) {
 		if diff := cmp.Diff(c.missing, missing); diff != "" {
 			t.Errorf("%s:\n%s", c.why, diff)
 		}
+	}
+}
+
+// What is known of a region is not forgotten by questions about others, and is by its being repaired.
+func TestSince(t *testing.T) {
+	now := noon
+	down := errors.New("connection refused")
+	regions := two(t, func(context.Context) error { return down })
+	broken := Region{Name: "asia", Err: errors.New("no endpoint"), Next: "set one"}
+	e := New(func() []Region { return append([]Region{broken}, regions...) }, Config{}, func() time.Time { return now })
+	ask := func(text string) []Missing {
+		t.Helper()
+		got, err := answer(t, e, store.Of(storetest.A), text, instant)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got.Missing
+	}
+	first := ask("x")
+	now = noon.Add(time.Minute)
+	if got := ask(`x{region="eu"}`); len(got) != 1 || got[0].Region != "asia" {
+		t.Errorf("a question about eu lacks %v", got)
+	}
+	expr, err := engine.Parse(`x{region="us"}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.Query(t.Context(), store.Of(storetest.A), expr, instant); !errors.Is(err, ErrNobody) {
+		t.Errorf("a question about the region that does not answer: %v", err)
+	}
+	again := ask("x")
+	if diff := cmp.Diff(first, again); diff != "" {
+		t.Errorf("since when they do not answer has changed:\n%s", diff)
+	}
+	good := broken
+	good.Err, good.Metrics, good.Labels = nil, regions[0].Metrics, labels.FromStrings("region", "asia")
+	bad := broken
+	broken = good
+	ask("x")
+	broken, now = bad, noon.Add(time.Hour)
+	if got := ask("x"); !got[0].Since.Equal(now) || !strings.HasSuffix(got[0].sentence(), "no endpoint; set one") {
+		t.Errorf("one that was repaired meanwhile: %s", got[0].sentence())
 	}
 }
 
@@ -142,7 +190,8 @@ func TestLimits(t *testing.T) {
 		{"a region that hangs is left out", "x", Config{RegionTimeout: 30 * time.Millisecond}, hang, nil, true},
 		{"so is one that does not look at its context", "x", Config{RegionTimeout: 30 * time.Millisecond}, deaf, nil, true},
 		{"a question that takes too long", "x", Config{Timeout: 30 * time.Millisecond}, hang, store.ErrTooMuch, false},
-		{"a question that a region finds wrong", "x", Config{}, wrong, fleet.ErrInvalid, false},
+		{"a region that finds a question wrong which another one answers", "x", Config{}, wrong, nil, true},
+		{"a question that every region that is asked finds wrong", `x{region="us"}`, Config{}, wrong, fleet.ErrInvalid, false},
 		{"a name that is ours", `{__portico_part__="0"}`, Config{}, fine, fleet.ErrInvalid, false},
 	} {
 		regions := two(t, c.before)

@@ -32,9 +32,9 @@ func (e *Engine) Series(ctx context.Context, in store.Scope, selectors [][]*labe
 		all, err := each(ctx, q, func(ctx context.Context, r Region) ([]labels.Labels, error) {
 			own, found := r.selectors(scoped)
 			if !found {
-				return nil, nil
+				return nil, errExcluded
 			}
-			sets, err := r.Metrics.Series(ctx, in, own, on, q.budget.left())
+			sets, err := r.Metrics.Series(ctx, in, own, on, q.purse(r).left())
 			if err != nil {
 				return nil, err
 			}
@@ -44,7 +44,7 @@ func (e *Engine) Series(ctx context.Context, in store.Scope, selectors [][]*labe
 				}
 				sets[i] = r.labelled(set)
 			}
-			return sets, q.budget.spend(store.Answer{Series: make([]store.Series, len(sets))})
+			return sets, q.purse(r).spend(store.Answer{Series: make([]store.Series, len(sets))})
 		})
 		out = slices.Concat(all...)
 		return err
@@ -91,7 +91,7 @@ func (e *Engine) words(ctx context.Context, in store.Scope, selectors [][]*label
 		all, err := each(ctx, q, func(ctx context.Context, r Region) ([]string, error) {
 			own, found := r.selectors(scoped)
 			if !found {
-				return nil, nil
+				return nil, errExcluded
 			}
 			return ask(ctx, r, own)
 		})

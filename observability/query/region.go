@@ -2,6 +2,7 @@ package query
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/prometheus/common/model"
@@ -21,11 +22,22 @@ type Region struct {
 	Metrics store.Metrics
 	Logs    store.Logs
 	Traces  store.Traces
-	// Labels hold for all series of the region. They are added to what its store answers, and
-	// replace labels of these names there. Where all regions have the same names with different
+	// Labels hold for all series of the region, and for the resources of its records and spans. They are
+	// added to what its store answers, and replace labels of these names there. Where all regions have the same names with different
 	// values, as in region="eu" and region="us", no series is in two of them, and much more is
 	// computed where the series are.
 	Labels labels.Labels
+	// Err is why the region cannot be asked at all; nil for one that can. Every answer lacks it then.
+	Err error
+	// Next is what to look at when it does not answer, as a sentence goes on after a semicolon.
+	Next string
+	// Serves says whether the region is asked for a scope. One that is not is none of the scope's: it
+	// is not missing. Nil means that it is asked for everybody.
+	Serves func(store.Scope) bool
+	// Guest says that others than those who run the plane say where the region is, and so what it answers. In
+	// questions about everybody it has a budget of its own: one that takes more of samples, bytes or
+	// time is missing.
+	Guest bool
 }
 
 // Check says what is wrong with a region, of kind fleet.ErrInvalid.
@@ -33,6 +45,8 @@ func (r Region) Check() error {
 	switch {
 	case r.Name == "":
 		return fmt.Errorf("%w: a region has no name", fleet.ErrInvalid)
+	case r.Err != nil:
+		return r.Err
 	case r.Metrics == nil && r.Logs == nil && r.Traces == nil:
 		return fmt.Errorf("%w: region %s has no store", fleet.ErrInvalid, r.Name)
 	case r.Labels.Has(store.TenantLabel):
@@ -42,6 +56,8 @@ func (r Region) Check() error {
 	}
 	return nil
 }
+
+func (r Region) serves(in store.Scope) bool { return r.Serves == nil || r.Serves(in) }
 
 func keepsMetrics(r Region) bool { return r.Metrics != nil }
 func keepsLogs(r Region) bool    { return r.Logs != nil }
@@ -88,6 +104,31 @@ func (r Region) within(matchers []*labels.Matcher) ([]*labels.Matcher, bool) {
 		out = append(out, labels.MustNewMatcher(labels.MatchNotEqual, model.MetricNameLabel, ""))
 	}
 	return out, true
+}
+
+// searched is within for a search of logs or traces, whose store may be asked for anything.
+func (r Region) searched(matchers []*labels.Matcher) ([]*labels.Matcher, bool) {
+	out := make([]*labels.Matcher, 0, len(matchers))
+	for _, m := range matchers {
+		switch {
+		case !r.Labels.Has(m.Name):
+			out = append(out, m)
+		case !m.Matches(r.Labels.Get(m.Name)):
+			return nil, false
+		}
+	}
+	return out, true
+}
+
+// placed adds the region's labels to the attributes of a resource.
+func (r Region) placed(resource map[string]string) map[string]string {
+	if r.Labels.IsEmpty() {
+		return resource
+	}
+	out := make(map[string]string, len(resource)+r.Labels.Len())
+	maps.Copy(out, resource)
+	r.Labels.Range(func(l labels.Label) { out[l.Name] = l.Value })
+	return out
 }
 
 // selectors is within for several of them. It is false where all exclude the region.

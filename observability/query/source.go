@@ -73,17 +73,20 @@ func (s *source) part(number string) engine.Pending {
 func (q *question) compute(ctx context.Context, e parser.Expr, on store.Range) (store.Answer, error) {
 	all, err := each(ctx, q, func(ctx context.Context, r Region) (store.Answer, error) {
 		own, found, err := r.expression(e)
-		if err != nil || !found {
+		if err != nil {
 			return store.Answer{}, err
 		}
-		got, err := r.Metrics.Query(ctx, q.in, own, on, q.budget.left())
+		if !found {
+			return store.Answer{}, errExcluded
+		}
+		got, err := r.Metrics.Query(ctx, q.in, own, on, q.purse(r).left())
 		if err != nil {
 			return store.Answer{}, err
 		}
 		for i, s := range got.Series {
 			got.Series[i].Labels = r.labelled(s.Labels)
 		}
-		return named(r, got), q.budget.spend(got)
+		return named(r, got), q.purse(r).spend(got)
 	})
 	return merged(all), err
 }
@@ -93,9 +96,9 @@ func (q *question) raw(ctx context.Context, matchers []*labels.Matcher, on store
 	all, err := each(ctx, q, func(ctx context.Context, r Region) (store.Answer, error) {
 		own, found := r.within(matchers)
 		if !found {
-			return store.Answer{}, nil
+			return store.Answer{}, errExcluded
 		}
-		got, err := r.Metrics.Select(ctx, q.in, own, on, q.budget.left())
+		got, err := r.Metrics.Select(ctx, q.in, own, on, q.purse(r).left())
 		if err != nil {
 			return store.Answer{}, err
 		}
@@ -105,7 +108,7 @@ func (q *question) raw(ctx context.Context, matchers []*labels.Matcher, on store
 			}
 			got.Series[i].Labels = r.labelled(s.Labels)
 		}
-		return named(r, got), q.budget.spend(got)
+		return named(r, got), q.purse(r).spend(got)
 	})
 	return merged(all), err
 }

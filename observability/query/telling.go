@@ -21,36 +21,19 @@ const (
 // more than its limit.
 func (e *Engine) SearchLogs(ctx context.Context, in store.Scope, what store.LogSearch) ([]store.Record, Coverage, error) {
 	if what.Limit <= 0 {
-		what.Limit = records
+		what.Limit = min(records, e.config.Records)
 	}
 	var cover Coverage
+	if what.Limit > e.config.Records {
+		return nil, cover, fmt.Errorf("%w: a search has at most %d records; ask for less time", store.ErrTooMuch, e.config.Records)
+	}
 	var out []store.Record
-	err := e.ask(ctx, in, func(ctx context.Context, q *question) error {
+	err := e.ask(ctx, in, func(ctx context.Context, q *question) (err error) {
 		q.only(keepsLogs)
-		all, err := each(ctx, q, func(ctx context.Context, r Region) (found []store.Record, err error) {
-			for record, err := range r.Logs.SearchLogs(ctx, in, what) {
-				if err != nil {
-					return nil, err
-				}
-				if !in.All() && record.Tenant != in.Tenant() {
-					return nil, fmt.Errorf("the store of region %s answers with records of another tenant than it was asked for; nothing of it is used", r.Name)
-				}
-				if found = append(found, record); len(found) == what.Limit {
-					break
-				}
-			}
-			return found, nil
-		})
-		out = slices.Concat(all...)
+		out, err = q.merge(ctx, what)
 		return err
 	}, &cover)
-	slices.SortStableFunc(out, func(a, b store.Record) int {
-		if what.Newest {
-			return b.Time.Compare(a.Time)
-		}
-		return a.Time.Compare(b.Time)
-	})
-	return out[:min(len(out), what.Limit)], cover, err
+	return out, cover, err
 }
 
 // SearchTraces returns the traces of which a span in any region matches, the newest first. Of a
@@ -60,7 +43,13 @@ func (e *Engine) SearchTraces(ctx context.Context, in store.Scope, what store.Tr
 		what.Limit = traces
 	}
 	out, cover, err := e.traces(ctx, in, func(ctx context.Context, r Region) ([]store.Trace, error) {
-		return r.Traces.SearchTraces(ctx, in, what)
+		own, found := r.searched(what.Labels)
+		if !found {
+			return nil, errExcluded
+		}
+		search := what
+		search.Labels = own
+		return r.Traces.SearchTraces(ctx, in, search)
 	})
 	return out[:min(len(out), what.Limit)], cover, err
 }
@@ -79,7 +68,11 @@ func (e *Engine) Trace(ctx context.Context, in store.Scope, id string) (store.Tr
 	case err != nil:
 		return store.Trace{}, cover, err
 	case len(out) == 0:
-		return store.Trace{}, cover, fmt.Errorf("%w: no span of trace %s is known", fleet.ErrNotYet, id)
+		err := fmt.Errorf("%w: there is no trace %s", fleet.ErrNotYet, id)
+		if cover.Partial() {
+			err = fmt.Errorf("%w; %s", err, strings.Join(cover.Warnings, "; "))
+		}
+		return store.Trace{}, cover, err
 	}
 	return out[0], cover, nil
 }
@@ -91,12 +84,19 @@ func (e *Engine) traces(ctx context.Context, in store.Scope, ask func(context.Co
 		q.only(keepsTraces)
 		all, err := each(ctx, q, func(ctx context.Context, r Region) ([]store.Trace, error) {
 			found, err := ask(ctx, r)
-			for _, t := range found {
+			if err != nil {
+				return nil, err
+			}
+			for i, t := range found {
 				if slices.ContainsFunc(t.Spans, func(s store.Span) bool { return !in.All() && s.Tenant != in.Tenant() }) {
 					return nil, fmt.Errorf("the store of region %s answers with spans of another tenant than it was asked for; nothing of it is used", r.Name)
 				}
+				found[i].Spans = slices.Clone(t.Spans)
+				for j, s := range found[i].Spans {
+					found[i].Spans[j].Resource = r.placed(s.Resource)
+				}
 			}
-			return found, err
+			return found, nil
 		})
 		out = whole(slices.Concat(all...))
 		return err

@@ -22,6 +22,12 @@ const TenantLabel = "tenant"
 // Platform is the tenant of everything that names none.
 const Platform = Tenant("PLATFORM")
 
+// Plane is the tenant of what the management plane tells of itself: its programs, its stores, the
+// regions, what became of the rules. Clusters without a label share Platform, and each of them may read and write
+// there; what operators go by must be out of their reach. So no cluster can be of this tenant, and only those
+// who may see all tenants see it.
+const Plane = Tenant("PORTICO")
+
 // Tenant owns telemetry. It is the value of a Kubernetes label, and so needs no quoting in any query language.
 type Tenant string
 
@@ -137,6 +143,22 @@ type Logs interface {
 	// SearchLogs returns the records that match, in the order of the search. The sequence ends
 	// with the first error.
 	SearchLogs(ctx context.Context, in Scope, what LogSearch) iter.Seq2[Record, error]
+}
+
+// LogFollower is a store of logs that tells of records as they come.
+type LogFollower interface {
+	// FollowLogs tells of records that match once they survive the death of the store, until the
+	// context ends; Start, End, Newest and Limit of the search do not count. First of all it yields
+	// the zero value: what is written from then on is told. Whoever takes records too slowly is told
+	// how many were left out, and holds up no write. The sequence ends with the first error.
+	FollowLogs(ctx context.Context, in Scope, what LogSearch) iter.Seq2[Followed, error]
+}
+
+// Followed is a record that came, or how many were left out.
+type Followed struct {
+	// Record is nil where Skipped counts records that the follower does not get, and at the beginning.
+	Record  *Record
+	Skipped int
 }
 
 // LogSearch says which records are wanted.

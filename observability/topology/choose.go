@@ -7,6 +7,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	kcm "portico.dev/portico/api/kcm/v1beta1"
@@ -48,17 +49,25 @@ type Candidate struct {
 	Problem string `json:"problem,omitempty"`
 }
 
-// CandidateOf reads a candidate from a region's ConfigMap.
-func CandidateOf(cm *corev1.ConfigMap) Candidate {
+// CandidateOf reads a candidate from a region's ConfigMap, where the management cluster is the region self.
+func CandidateOf(cm *corev1.ConfigMap, self types.NamespacedName) Candidate {
 	c := Candidate{
 		Config:  types.NamespacedName{Namespace: cm.Namespace, Name: cm.Name},
-		Created: cm.CreationTimestamp.Time, Regionless: cm.Labels[kof.RegionlessLabel] == "true",
+		Created: cm.CreationTimestamp.Time, Regionless: OfEverybody(cm, self),
 	}
 	var err error
 	if c.Region, err = ReadRegion(cm); err != nil {
 		c.Problem = fleet.Sentence(err)
 	}
 	return c
+}
+
+// OfEverybody says whether a ConfigMap makes the management cluster, which is the region self, the region of
+// all. The label alone does not: whoever may write ConfigMaps in some namespace could else have the telemetry of
+// everybody sent to a host of their choice.
+func OfEverybody(cm metav1.Object, self types.NamespacedName) bool {
+	return cm.GetLabels()[kof.RegionlessLabel] == kcm.LabelTrue &&
+		self.Name != "" && cm.GetNamespace() == self.Namespace && cm.GetName() == RegionConfig(self.Name)
 }
 
 // Older orders candidates: whoever was there first wins, and then the name.
@@ -145,7 +154,7 @@ func choose(w Wish, reach Reach, all []Candidate) (Candidate, error) {
 			return c, nil
 		}
 		return Candidate{}, notYet(ReasonNoRegion, "region %s does not exist, which the label %s names: give a ClusterDeployment of that name the label %s=%s, or write the ConfigMap of the region; there are [%s]",
-			named, kof.RegionalClusterNameLabel, kof.ClusterRoleLabel, Regional, names(all))
+			named, kof.RegionalClusterNameLabel, kof.ClusterRoleLabel, Regional, names(w, reach, all))
 	}
 	fits := within(w, reach, all)
 	if w.Current.Name != "" {
@@ -158,7 +167,7 @@ func choose(w Wish, reach Reach, all []Candidate) (Candidate, error) {
 	if len(fits) > 0 {
 		return fits[0], nil
 	}
-	return Candidate{}, notYet(ReasonNoRegion, "no region is at %s: name one in the label %s; there are [%s]", w.Place, kof.RegionalClusterNameLabel, names(all))
+	return Candidate{}, notYet(ReasonNoRegion, "no region is at %s: name one in the label %s; there are [%s]", w.Place, kof.RegionalClusterNameLabel, names(w, reach, all))
 }
 
 // within are the regions that a child may report to without naming one, the best first: those at
@@ -181,10 +190,13 @@ func within(w Wish, reach Reach, all []Candidate) []Candidate {
 	return append(here, anywhere...)
 }
 
-func names(all []Candidate) string {
+// names are the regions in a child's reach: what others have is not for its owner to know.
+func names(w Wish, reach Reach, all []Candidate) string {
 	var out []string
 	for _, c := range all {
-		out = append(out, c.Region.NamespacedName.String())
+		if c.Regionless || reach == AllNamespaces || c.Config.Namespace == w.Child.Namespace {
+			out = append(out, c.Region.NamespacedName.String())
+		}
 	}
 	slices.Sort(out)
 	return strings.Join(slices.Compact(out), ", ")

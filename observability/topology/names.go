@@ -99,7 +99,7 @@ func PreviousObject(user string) string { return UserObject(user) + "-previous" 
 func UserPropagation(user string) string { return "kof-vmuser-propagation-" + user }
 
 // ConfigPropagation is the name of the MultiClusterService that brings a child's ConfigMap to the
-// clusters that run Cluster API for others.
+// cluster that runs Cluster API for it.
 func ConfigPropagation(child string) string { return hashed("kof-child-config-propagation", child) }
 
 // RulesPropagation is the name of the MultiClusterService that brings a region's recording rules there.

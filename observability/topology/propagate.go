@@ -16,7 +16,9 @@ import (
 // Propagate brings a user to its region. It is nil where there is nothing to bring it with.
 //
 // k0rdent keeps services on clusters that are not selected any more. Here they go: a user that
-// changes its region must not keep its access to the one before.
+// changes its region must not keep its access to the one before. And it brings users to the
+// namespace that their cluster has here; ours are beside the region's stores, so that what lets them
+// in need not read the Secrets of all namespaces.
 func (u User) Propagate(s Settings, to Region, c Credential) (*kcm.MultiClusterService, error) {
 	if s.Template == "" {
 		return nil, nil
@@ -31,13 +33,14 @@ func (u User) Propagate(s Settings, to Region, c Credential) (*kcm.MultiClusterS
 	for _, o := range u.Objects(s.Backends, c) {
 		o.SetOwnerReferences(nil)
 		o.SetAnnotations(nil)
+		o.SetNamespace(kof.Namespace)
 		text, err := yaml.Marshal(o.Object)
 		if err != nil {
 			return nil, fmt.Errorf("writing VMUser %s: %w", o.GetName(), err)
 		}
-		m.Spec.ServiceSpec.Services = append(m.Spec.ServiceSpec.Services, s.service(o.GetName(), u.Namespace, string(text)))
+		m.Spec.ServiceSpec.Services = append(m.Spec.ServiceSpec.Services, s.service(o.GetName(), kof.Namespace, string(text)))
 	}
-	m.Spec.ServiceSpec.Services = append(m.Spec.ServiceSpec.Services, s.service(Credentials(u.Name), u.Namespace, u.secretText(c)))
+	m.Spec.ServiceSpec.Services = append(m.Spec.ServiceSpec.Services, s.service(Credentials(u.Name), kof.Namespace, u.secretText(c)))
 	return m, nil
 }
 
@@ -50,7 +53,8 @@ func (u User) secretText(c Credential) string {
 	}
 	var b strings.Builder
 	// Names may look like numbers and truths: "n" is one.
-	fmt.Fprintf(&b, "apiVersion: v1\nkind: Secret\nmetadata:\n  name: %q\n  namespace: %q\n  labels:\n", Credentials(u.Name), u.Namespace)
+	fmt.Fprintf(&b, "apiVersion: v1\nkind: Secret\nmetadata:\n  name: %q\n  namespace: %s\n  annotations:\n    %s: %q\n    %s: %q\n  labels:\n",
+		Credentials(u.Name), kof.Namespace, ForAnnotation, u.For.String(), UserAnnotation, u.Name)
 	for _, line := range sortedLines(u.labels()) {
 		fmt.Fprintf(&b, "    %s\n", line)
 	}
@@ -61,15 +65,27 @@ func (u User) secretText(c Credential) string {
 	return b.String()
 }
 
-// PropagateConfig brings a ConfigMap to the clusters that run Cluster API for others, which need it
-// to install what reads it. what names it in the service.
-func PropagateConfig(s Settings, name string, of Owner, what string) *kcm.MultiClusterService {
-	if s.Template == "" {
+// Forward is a ConfigMap that a cluster has to have that runs Cluster API for others, to install what
+// reads it.
+type Forward struct {
+	// Name is that of the MultiClusterService, Config that of the ConfigMap.
+	Name, Config string
+	For          Owner
+	// To is the ClusterDeployment of that cluster. Its label alone, by which KOF chooses it, anybody may write.
+	To types.NamespacedName
+}
+
+// PropagateConfig brings a ConfigMap to the cluster. It is nil where there is nothing to bring it with.
+func PropagateConfig(s Settings, f Forward) *kcm.MultiClusterService {
+	of := f.For
+	if s.Template == "" || f.To.Name == "" {
 		return nil
 	}
-	m := propagation(name, of, generated(map[string]string{kof.ClusterLabel: of.Name, kof.ClusterNamespaceLabel: of.Namespace}))
-	m.Spec.ClusterSelector = metav1.LabelSelector{MatchLabels: map[string]string{kof.KCMRegionClusterLabel: "true"}}
-	m.Spec.ServiceSpec.Provider.Config = quoting("config", kcm.ObjectReference{APIVersion: "v1", Kind: "ConfigMap", Namespace: of.Namespace, Name: what})
+	m := propagation(f.Name, of, generated(map[string]string{kof.ClusterLabel: of.Name, kof.ClusterNamespaceLabel: of.Namespace}))
+	m.Spec.ClusterSelector = metav1.LabelSelector{MatchLabels: map[string]string{
+		kof.KCMRegionClusterLabel: kcm.LabelTrue, kof.ClusterNameLabel: f.To.Name, NamespaceLabel: f.To.Namespace,
+	}}
+	m.Spec.ServiceSpec.Provider.Config = quoting("config", kcm.ObjectReference{APIVersion: "v1", Kind: "ConfigMap", Namespace: of.Namespace, Name: f.Config})
 	text := `{{ removeField "config" "metadata.ownerReferences" | nindent 4 }}`
 	service := s.service(hashed("kof-child-config", of.Namespace+"/"+of.Name), of.Namespace, "")
 	service.Values = "propagation:\n  enabled: true\n  data: |" + text + "\n"

@@ -16,16 +16,19 @@ import (
 
 // Keys of a region's ConfigMap, and of those of its children.
 const (
-	keyName       = "regional_cluster_name"
-	keyNamespace  = "regional_cluster_namespace"
-	keyCloud      = "regional_cluster_cloud"
-	keyIstio      = "istio_role"
-	keyHTTP       = "kof_http_config"
-	keyAWS        = "aws_region"
-	keyAzure      = "azure_location"
-	keyOpenStack  = "openstack_region"
-	keyVSphere    = "vsphere_datacenter"
-	keyGCP        = "gcp_region" // KOF has none, so its clusters on GCP always have to name their region
+	keyName      = "regional_cluster_name"
+	keyNamespace = "regional_cluster_namespace"
+	keyCloud     = "regional_cluster_cloud"
+	keyIstio     = "istio_role"
+	keyHTTP      = "kof_http_config"
+	keyAWS       = "aws_region"
+	keyAzure     = "azure_location"
+	keyOpenStack = "openstack_region"
+	keyVSphere   = "vsphere_datacenter"
+	keyGCP       = "gcp_region" // KOF has none, so its clusters on GCP always have to name their region
+	// keyAuthority is the certificate of who has signed those that the region's stores serve by. KOF
+	// has none: there, certificates of one's own making are not checked.
+	keyAuthority  = "ca_pem"
 	defaultDial   = 5 * time.Second
 	defaultUser   = "username"
 	defaultSecret = "password"
@@ -38,6 +41,9 @@ type Region struct {
 	IstioRole string    `json:"istioRole,omitempty"`
 	HTTP      string    `json:"http,omitempty"`
 	Endpoints Endpoints `json:"endpoints"`
+	// Authority is the certificate, in PEM form, that is trusted beside those that are known
+	// everywhere; empty for no other.
+	Authority string `json:"authority,omitempty"`
 }
 
 // Endpoints are the addresses of a region's stores. Those for writing are empty in a mesh, where
@@ -80,8 +86,27 @@ func EndpointsAt(base string) Endpoints {
 	return out
 }
 
-// RegionOf is the region that a ClusterDeployment with the role regional is, at its place.
-func RegionOf(d *kcm.ClusterDeployment, at Place) (Region, error) {
+// Here is where the stores of a region are reached that nobody has to tell of: those of a cluster on
+// this computer. The zero value is nowhere.
+type Here struct {
+	// Read and Write are what comes before the paths behind the region's vmauth: for the plane, and
+	// for children.
+	Read  string `json:"read,omitempty"`
+	Write string `json:"write,omitempty"`
+	// Pending is what has to happen before that is known.
+	Pending string `json:"pending,omitempty"`
+}
+
+func (h Here) base(e endpoint) string {
+	if e.writes {
+		return h.Write
+	}
+	return h.Read
+}
+
+// RegionOf is the region that a ClusterDeployment with the role regional is, at its place. What its
+// user says about where its stores are comes before what is known.
+func RegionOf(d *kcm.ClusterDeployment, at Place, here Here) (Region, error) {
 	r := Region{
 		NamespacedName: types.NamespacedName{Namespace: d.Namespace, Name: d.Name},
 		Place:          at, IstioRole: d.Labels[kof.IstioRoleLabel], HTTP: d.Annotations[kof.HTTPConfigAnnotation],
@@ -98,6 +123,10 @@ func RegionOf(d *kcm.ClusterDeployment, at Place) (Region, error) {
 		case r.IstioRole != "" && e.writes:
 		case r.IstioRole != "":
 			text = fmt.Sprintf("http://%s-vmauth:8427%s", d.Name, e.path)
+		case domain == "" && here.Pending != "":
+			return r, notYet(ReasonNoEndpoint, "%s", here.Pending)
+		case domain == "" && here.base(e) != "":
+			text = here.base(e) + e.path
 		case domain == "":
 			return r, invalid(ReasonNoEndpoint, "spec.config.clusterAnnotations has neither %s nor %s: set the domain under which the region's vmauth can be reached, or all eight endpoints",
 				kof.RegionalDomainAnnotation, e.annotation)
@@ -131,7 +160,7 @@ func ReadRegion(cm *corev1.ConfigMap) (Region, error) {
 			Cloud: Cloud(cm.Data[keyCloud]), AWS: cm.Data[keyAWS], Azure: cm.Data[keyAzure],
 			OpenStack: cm.Data[keyOpenStack], VSphere: cm.Data[keyVSphere], GCP: cm.Data[keyGCP],
 		},
-		IstioRole: cm.Data[keyIstio], HTTP: cm.Data[keyHTTP],
+		IstioRole: cm.Data[keyIstio], HTTP: cm.Data[keyHTTP], Authority: cm.Data[keyAuthority],
 	}
 	for _, e := range endpoints {
 		*e.at(&r.Endpoints) = cm.Data[e.key]
@@ -217,6 +246,9 @@ func (r Region) Data() map[string]string {
 	}
 	if r.Place.GCP != "" {
 		out[keyGCP] = r.Place.GCP
+	}
+	if r.Authority != "" {
+		out[keyAuthority] = r.Authority
 	}
 	for _, e := range endpoints {
 		out[e.key] = *e.at(&r.Endpoints)

@@ -1,6 +1,7 @@
 package topology
 
 import (
+	"cmp"
 	"fmt"
 	"net/url"
 
@@ -49,6 +50,17 @@ func SingleBackends(metrics, records string) Backends {
 	}
 }
 
+// Signed are the backends with which vmauth signs in, by that header Authorization.
+func (b Backends) Signed(authorization string) Backends {
+	for _, of := range []*Backend{
+		&b.MetricsSelect, &b.MetricsInsert, &b.LogsSelect, &b.LogsInsert,
+		&b.AuditLogsSelect, &b.AuditLogsInsert, &b.TracesSelect, &b.TracesInsert,
+	} {
+		of.Authorization = authorization
+	}
+	return b
+}
+
 // argument is a query argument that a request gets, whatever the client sent under that name.
 type argument struct{ name, value string }
 
@@ -58,7 +70,18 @@ type route struct {
 	paths []string
 	to    Backend
 	args  []argument
+	way   way
+	// metrics says that it leads to metrics: logs and traces are written whole, as one tenant's.
+	metrics bool
 }
+
+// way is what a route is for.
+type way int
+
+const (
+	reading way = iota
+	writing
+)
 
 // routes are the paths of a user of that tenant; of everybody, for an empty one.
 //
@@ -85,28 +108,48 @@ func routes(b Backends, of store.Tenant) []route {
 		return tenants
 	}
 	return []route{
-		{paths("/vls/.*", "/vls/select/logsql/.*"), b.LogsSelect, chosen},
-		{paths("/vli/.*", "/vli/insert/.*"), b.LogsInsert, fields},
-		{paths("/vlas/.*", "/vlas/select/logsql/.*"), b.AuditLogsSelect, chosen},
-		{paths("/vlai/.*", "/vlai/insert/.*"), b.AuditLogsInsert, fields},
-		{paths("/vm/select/.*", metricsRead...), b.MetricsSelect, filtered},
-		{paths("/vm/insert/.*", metricsWrite...), b.MetricsInsert, labelled},
-		{paths("/vts/.*", "/vts/select/(jaeger|logsql|tempo)/.*"), b.TracesSelect, spans},
-		{paths("/vti/.*", "/vti/insert/.*"), b.TracesInsert, attributes},
+		{paths("/vls/.*", "/vls/select/(logsql|portico)/.*"), b.LogsSelect, chosen, reading, false},
+		{paths("/vli/.*", "/vli/insert/.*"), b.LogsInsert, fields, writing, false},
+		{paths("/vlas/.*", "/vlas/select/(logsql|portico)/.*"), b.AuditLogsSelect, chosen, reading, false},
+		{paths("/vlai/.*", "/vlai/insert/.*"), b.AuditLogsInsert, fields, writing, false},
+		{paths("/vm/select/.*", metricsRead...), b.MetricsSelect, filtered, reading, true},
+		{paths("/vm/insert/.*", metricsWrite...), b.MetricsInsert, labelled, writing, true},
+		{paths("/vts/.*", "/vts/select/(jaeger|logsql|tempo)/.*"), b.TracesSelect, spans, reading, false},
+		{paths("/vti/.*", "/vti/insert/.*"), b.TracesInsert, attributes, writing, false},
 	}
+}
+
+// writes are the routes of those who only write: the plane's own collector. Its logs and traces are the
+// tenant's; its metrics tell of the whole fleet, and say themselves whose they are. It goes no other paths than
+// a tenant does: behind the same address a store has others, by which it deletes.
+func writes(b Backends, of store.Tenant) []route {
+	anybodys := routes(b, "")
+	var out []route
+	for i, r := range routes(b, cmp.Or(of, store.Plane)) {
+		if r.way != writing {
+			continue
+		}
+		if r.metrics {
+			r.args = anybodys[i].args
+		}
+		out = append(out, r)
+	}
+	return out
 }
 
 // The paths of metrics that tenants may go. KOF opens all of them. Among those are the protocols
 // between the parts of a cluster, which know no filters, the deletion of series, profiles and flags; and where
 // one program reads and writes, whoever may write could read by the path of another.
+//
+// The path of a Pushgateway is none of them: what a client writes there becomes labels, and no collector goes it.
+// Nor is OTLP's: VictoriaMetrics follows values within values as deep as they go, until it dies.
 var (
 	metricsRead = []string{
 		"/vm/select/0/prometheus/(prometheus/)?api/v1/(query|query_range|query_exemplars|series|labels|label/[^/]+/values|export|export/csv|format_query|parse_query|status/buildinfo)",
 		"/vm/select/0/prometheus/(prometheus/)?federate",
 	}
 	metricsWrite = []string{
-		"/vm/insert/0/prometheus/(prometheus/)?api/v1/(write|push|import|import/csv|import/prometheus|import/prometheus/metrics/job/.*)",
-		"/vm/insert/0/(prometheus/)?opentelemetry/(api/v1/push|v1/metrics)",
+		"/vm/insert/0/prometheus/(prometheus/)?api/v1/(write|push|import|import/csv|import/prometheus)",
 	}
 )
 

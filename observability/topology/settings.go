@@ -10,6 +10,9 @@ import (
 
 // Settings are what a plane decides about its topology.
 type Settings struct {
+	// Self is the management cluster as a region. Its ConfigMap, and no other, may say that everybody
+	// may report there. Empty means that none may.
+	Self types.NamespacedName
 	// Reach is how far children may look for their region; empty means OwnNamespace.
 	Reach Reach
 	// Template is the ServiceTemplate of the system namespace that renders the value

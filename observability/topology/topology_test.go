@@ -14,6 +14,7 @@ import (
 	kcm "portico.dev/portico/api/kcm/v1beta1"
 	kof "portico.dev/portico/api/kof/v1beta1"
 	"portico.dev/portico/fleet"
+	"portico.dev/portico/observability/store"
 )
 
 // Of "kof-cluster-config-dev/kcm-system", "kof-eu/kcm-system", "dev" and "kof-eu".
@@ -96,6 +97,7 @@ func TestRegionOf(t *testing.T) {
 		name, why string
 		config    string
 		istio     string
+		here      Here
 		want      func(Endpoints) bool
 		reason    string
 	}{
@@ -106,6 +108,13 @@ func TestRegionOf(t *testing.T) {
 			return e.WriteLogs == "https://logs.example.org/x" && e.ReadLogs == "https://vmauth.eu.example.org/vls"
 		}},
 		{name: "Nothing", why: "Nobody can guess where a region is.", reason: ReasonNoEndpoint},
+		{name: "Here", why: "On this computer it is known, and children find it under another address.", here: Here{Read: "https://10.213.3.1:19003", Write: "https://telemetry:19003"}, want: func(e Endpoints) bool {
+			return e.ReadLogs == "https://10.213.3.1:19003/vls" && e.WriteTraces == "https://telemetry:19003/vti/insert/opentelemetry/v1/traces"
+		}},
+		{name: "HereByDomain", why: "Whoever says where it is knows better.", config: domain, here: Here{Pending: "its network is made"}, want: func(e Endpoints) bool {
+			return e == EndpointsAt("https://vmauth.eu.example.org")
+		}},
+		{name: "HereNotYet", why: "Its network is made first.", here: Here{Pending: "its network is made"}, reason: ReasonNoEndpoint},
 		{name: "Mesh", why: "In a mesh the charts know where to write to.", istio: "member", want: func(e Endpoints) bool {
 			return e.WriteMetrics == "" && e.ReadMetrics == "http://eu-vmauth:8427/vm/select/0/prometheus"
 		}},
@@ -118,7 +127,7 @@ func TestRegionOf(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			d := deployment(tc.config, "")
 			d.Labels[kof.IstioRoleLabel] = tc.istio
-			r, err := RegionOf(d, Place{Cloud: AWS, AWS: "eu-west-1"})
+			r, err := RegionOf(d, Place{Cloud: AWS, AWS: "eu-west-1"}, tc.here)
 			if tc.reason != "" {
 				says, ok := Unready(err)
 				if !ok || says.Reason != tc.reason || strings.Contains(says.Message, "secret") {
@@ -251,21 +260,59 @@ func TestChoose(t *testing.T) {
 	}
 }
 
+// The label that makes the management cluster everybody's region counts on its own ConfigMap alone.
+func TestCandidateOfEverybody(t *testing.T) {
+	self := types.NamespacedName{Namespace: "kcm-system", Name: "mothership"}
+	for _, tc := range []struct {
+		why, namespace, name, label string
+		self                        types.NamespacedName
+		want                        bool
+	}{
+		{"The plane's own.", "kcm-system", "kof-mothership", "true", self, true},
+		{"Somebody's in a namespace of theirs, under the same name.", "evil", "kof-mothership", "true", self, false},
+		{"Another one beside it.", "kcm-system", "kof-eu", "true", self, false},
+		{"Without the label it is a region like others.", "kcm-system", "kof-mothership", "", self, false},
+		{"A plane that keeps nothing is nobody's region.", "kcm-system", "kof-mothership", "true", types.NamespacedName{}, false},
+		{"Nor does an empty name make one.", "", "kof-", "true", types.NamespacedName{}, false},
+	} {
+		cm := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: tc.namespace, Name: tc.name, Labels: map[string]string{kof.RegionlessLabel: tc.label}}}
+		if got := CandidateOf(cm, tc.self).Regionless; got != tc.want {
+			t.Errorf("%s\n%s/%s is everybody's region: %t", tc.why, tc.namespace, tc.name, got)
+		}
+	}
+}
+
+// What regions there are in other namespaces is not for everybody to know.
+func TestChooseNamesRegionsInReach(t *testing.T) {
+	at := Place{Cloud: AWS, AWS: "us-east-1"}
+	own, others := candidate("n", "eu", Place{Cloud: AWS, AWS: "eu-west-1"}, 1), candidate("other", "hidden", Place{Cloud: AWS, AWS: "eu-west-1"}, 1)
+	for _, w := range []Wish{{Place: at}, {Place: at, Name: "nope"}} {
+		w.Child = types.NamespacedName{Namespace: "n", Name: "dev"}
+		if _, err := Choose(w, OwnNamespace, []Candidate{own, others}); err == nil || !strings.Contains(err.Error(), "[n/eu]") {
+			t.Errorf("the message is %v; want it to name the regions in reach alone", err)
+		}
+		if _, err := Choose(w, AllNamespaces, []Candidate{own, others}); err == nil || !strings.Contains(err.Error(), "[n/eu, other/hidden]") {
+			t.Errorf("where all are in reach, the message is %v", err)
+		}
+	}
+}
+
 func TestCredential(t *testing.T) {
+	const older, newer = "OLDOLDOLDOLDOLDOLD", "NEWNEWNEWNEWNEWNEW"
 	now := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 	at := func(wish string, now time.Time) Rotation {
-		return Rotation{Wish: wish, Now: now, Grace: time.Hour, Generate: func() string { return "new" }}
+		return Rotation{Wish: wish, Now: now, Grace: time.Hour, Generate: func() string { return newer }}
 	}
 	first, again := Credential{}.Next(at("", now))
-	if first.Password != "new" || first.Previous != "" || !again.IsZero() {
+	if first.Password != newer || first.Previous != "" || !again.IsZero() {
 		t.Errorf("the first credential is %+v, %s", first, again)
 	}
-	have := Credential{Password: "old"}
+	have := Credential{Password: older}
 	if same, _ := have.Next(at("", now)); same != have {
 		t.Errorf("a credential that nobody wants replaced becomes %+v", same)
 	}
 	rotated, again := have.Next(at("1", now))
-	if rotated.Password != "new" || rotated.Previous != "old" || !again.Equal(now.Add(time.Hour)) {
+	if rotated.Password != newer || rotated.Previous != older || !again.Equal(now.Add(time.Hour)) {
 		t.Errorf("a replaced credential is %+v, %s", rotated, again)
 	}
 	if same, again := rotated.Next(at("1", now.Add(time.Minute))); same != rotated || !again.Equal(now.Add(time.Hour)) {
@@ -274,12 +321,36 @@ func TestCredential(t *testing.T) {
 	if kept, _ := rotated.Next(at("", now.Add(time.Minute))); kept != rotated {
 		t.Errorf("a wish that is taken back replaces the credential again: %+v", kept)
 	}
-	if ended, again := rotated.Next(at("1", now.Add(time.Hour))); ended.Previous != "" || ended.Password != "new" || !again.IsZero() {
+	if ended, again := rotated.Next(at("1", now.Add(time.Hour))); ended.Previous != "" || ended.Password != newer || !again.IsZero() {
 		t.Errorf("the replaced password is good for ever: %+v", ended)
 	}
 	u := User{Name: "1", For: Owner{"ClusterDeployment", types.NamespacedName{Namespace: "n", Name: "a"}}, Namespace: "n", Tenant: "team-a"}
 	if back := CredentialOf(u.Secret("n", rotated)); back != rotated {
 		t.Errorf("what is written is read as %+v, want %+v", back, rotated)
+	}
+}
+
+// A Secret beside a cluster is its tenant's to write: what vmauth would not take as it is stands for nothing.
+func TestCredentialOfSpoiltSecret(t *testing.T) {
+	const good = "0123456789abcdef"
+	for _, tc := range []struct{ why, password, want string }{
+		{"One that was made here, or by KOF.", good, good},
+		{"The longest.", strings.Repeat("a", 128), strings.Repeat("a", 128)},
+		{"Too long.", strings.Repeat("a", 129), ""},
+		{"Short enough to be guessed.", good[1:], ""},
+		{"A variable of vmauth's environment.", "%{HOME}0123456789abcdef", ""},
+		{"A file.", "%{file:/etc/passwd}0000", ""},
+		{"A second line.", good + "\n", ""},
+		{"None.", "", ""},
+	} {
+		s := &corev1.Secret{Data: map[string][]byte{PasswordKey: []byte(tc.password), PreviousKey: []byte(tc.password)}}
+		got := CredentialOf(s)
+		if got.Password != tc.want || got.Previous != tc.want {
+			t.Errorf("%s\nCredentialOf = %+v, want %q", tc.why, got, tc.want)
+		}
+		if next, _ := got.Next(Rotation{Now: time.Now(), Generate: func() string { return "anew" }}); tc.want == "" && next.Password != "anew" {
+			t.Errorf("%s\nthe next password is %q; want one that is made anew", tc.why, next.Password)
+		}
 	}
 }
 
@@ -292,6 +363,8 @@ func TestTenant(t *testing.T) {
 		{"By its label.", "team-a", "", "team-a", true},
 		{"A namespace that belongs to somebody decides.", "", "team-b", "team-b", true},
 		{"Nobody names another tenant there.", "team-a", "team-b", "", false},
+		{"What operators go by is not for a cluster to write.", string(store.Plane), "", "", false},
+		{"Nor for those of a namespace.", "", string(store.Plane), "", false},
 		{"No value of a label.", `a"}`, "", "", false},
 		{"Too long for the value of a label.", strings.Repeat("a", 64), "", "", false},
 	}
@@ -313,8 +386,14 @@ func TestPropagateHidesPasswords(t *testing.T) {
 	if text := fmt.Sprint(m.Spec); strings.Contains(text, "secret-word") || strings.Count(text, "getField") != 3 {
 		t.Errorf("the MultiClusterService says %s", text)
 	}
-	if text := fmt.Sprint(m.Spec.ServiceSpec.Services[2].Values); !strings.Contains(text, `namespace: "n"`) {
-		t.Errorf("a namespace that looks like a truth is not quoted: %s", text)
+	for _, service := range m.Spec.ServiceSpec.Services {
+		// What lets users in reads the Secrets of this namespace, and of no other.
+		if service.Namespace != kof.Namespace || !strings.Contains(service.Values, "namespace: "+kof.Namespace) {
+			t.Errorf("service %s goes to namespace %s: %s", service.Name, service.Namespace, service.Values)
+		}
+	}
+	if text := m.Spec.ServiceSpec.Services[2].Values; !strings.Contains(text, `observability.portico.dev/user: "1"`) {
+		t.Errorf("a name that looks like a number is not quoted: %s", text)
 	}
 	if len(m.Spec.ServiceSpec.Services) != 3 {
 		t.Errorf("there are %d services, want two VMUsers and the Secret", len(m.Spec.ServiceSpec.Services))

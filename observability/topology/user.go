@@ -3,7 +3,7 @@ package topology
 import (
 	"cmp"
 	"fmt"
-	"slices"
+	"regexp"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -53,13 +53,21 @@ type Credential struct {
 	For      string
 }
 
-// CredentialOf reads a credential; the zero value for no Secret.
+// sound is a password as they are made here and by KOF. A Secret is also its namespace's to write, and
+// vmauth puts variables of its environment, and files, in the place of what stands between %{ and }.
+var sound = regexp.MustCompile(`^[A-Za-z0-9]{16,128}$`)
+
+// CredentialOf reads a credential; the zero value for no Secret. A password that is none of ours or KOF's
+// is as one that is not there: it is made anew.
 func CredentialOf(s *corev1.Secret) Credential {
 	if s == nil {
 		return Credential{}
 	}
-	c := Credential{
-		Password: string(s.Data[PasswordKey]), Previous: string(s.Data[PreviousKey]), For: s.Annotations[RotatedAnnotation],
+	c := Credential{For: s.Annotations[RotatedAnnotation]}
+	for key, into := range map[string]*string{PasswordKey: &c.Password, PreviousKey: &c.Previous} {
+		if text := s.Data[key]; sound.Match(text) {
+			*into = string(text)
+		}
 	}
 	// What cannot be read is long ago, and the previous password ends now.
 	c.At, _ = time.Parse(time.RFC3339, s.Annotations[RotatedAtAnnotation])
@@ -97,11 +105,6 @@ func (c Credential) Next(r Rotation) (Credential, time.Time) {
 	return c, time.Time{}
 }
 
-// passwords are those that are good.
-func (c Credential) passwords() []string {
-	return slices.DeleteFunc([]string{c.Password, c.Previous}, func(p string) bool { return p == "" })
-}
-
 // Secret is a user's credential in a namespace. It goes with its owner only where that is beside it.
 func (u User) Secret(namespace string, c Credential) *corev1.Secret {
 	s := &corev1.Secret{
@@ -130,7 +133,12 @@ func (u User) Secret(namespace string, c Credential) *corev1.Secret {
 // AccessOf is who may pass a vmauth by a Secret with credentials.
 func AccessOf(s *corev1.Secret) (Access, error) {
 	name, tenant := string(s.Data[UsernameKey]), store.Tenant(s.Labels[kof.TenantLabel])
-	a := Access{User: name, Passwords: CredentialOf(s).passwords(), Tenant: tenant}
+	a := Access{User: name, Tenant: tenant}
+	for _, key := range []string{PasswordKey, PreviousKey} {
+		if text := string(s.Data[key]); text != "" {
+			a.Passwords = append(a.Passwords, text)
+		}
+	}
 	if name == "" || name != s.Annotations[UserAnnotation] {
 		return a, invalid(ReasonInvalid, "Secret %s/%s: data.%s is %q, and the annotation %s is %q: both have to name the user",
 			s.Namespace, s.Name, UsernameKey, name, UserAnnotation, s.Annotations[UserAnnotation])
@@ -197,8 +205,11 @@ func Tenant(labels map[string]string, namespace string) (store.Tenant, error) {
 		return "", invalid(ReasonInvalid, "label %s is %q, and the namespace belongs to tenant %q: use that one, or leave the label out", kof.TenantLabel, said, namespace)
 	}
 	t, err := store.ParseTenant(cmp.Or(namespace, said))
-	if err != nil {
+	switch {
+	case err != nil:
 		return "", &Refusal{ReasonInvalid, fmt.Errorf("label %s: %w", kof.TenantLabel, err)}
+	case t == store.Plane:
+		return "", invalid(ReasonInvalid, "label %s is %q, the tenant of the management plane itself: name another one, on the cluster or on its namespace", kof.TenantLabel, t)
 	}
 	return t, nil
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"sigs.k8s.io/yaml"
 
@@ -19,7 +20,16 @@ type Access struct {
 	Passwords []string
 	// Tenant is whose data the user reads and writes. Empty means everybody's, for the plane itself.
 	Tenant store.Tenant
+	// WriteOnly users read nothing. There is one, the plane's own collector: what its metrics say of
+	// whose they are is believed.
+	WriteOnly bool
 }
+
+// atOnce is how many requests of a tenant's user a vmauth passes on at a time. The collectors of a
+// cluster share one user: those of a node and of the cluster send some ten requests, each of which takes
+// milliseconds. What is more waits in vmauth for ten seconds, and is sent again by the collector then. It is
+// less than a store takes at a time, so that no tenant has it for itself.
+const atOnce = 6
 
 type authConfig struct {
 	Users []authUser `json:"users"`
@@ -29,6 +39,7 @@ type authUser struct {
 	Name     string    `json:"name"`
 	Username string    `json:"username"`
 	Password string    `json:"password"`
+	AtOnce   int       `json:"max_concurrent_requests,omitempty"`
 	URLMap   []authMap `json:"url_map"`
 }
 
@@ -55,7 +66,11 @@ func Vmauth(to Backends, who []Access) ([]byte, error) {
 			return nil, fmt.Errorf("%w: two users of stores are named %q", fleet.ErrInvalid, a.User)
 		}
 		names[a.User] = true
-		paths, err := authMaps(routes(to, a.Tenant))
+		may := routes(to, a.Tenant)
+		if a.WriteOnly {
+			may = writes(to, a.Tenant)
+		}
+		paths, err := authMaps(may)
 		if err != nil {
 			return nil, err
 		}
@@ -65,7 +80,7 @@ func Vmauth(to Backends, who []Access) ([]byte, error) {
 			if i > 0 {
 				name = fmt.Sprintf("%s-previous-%d", a.User, i)
 			}
-			out.Users = append(out.Users, authUser{name, a.User, password, paths})
+			out.Users = append(out.Users, authUser{name, a.User, password, a.atOnce(), paths})
 		}
 	}
 	return yaml.Marshal(out)
@@ -75,14 +90,29 @@ func (a Access) check() error {
 	if a.User == "" || len(a.Passwords) == 0 || slices.Contains(a.Passwords, "") {
 		return fmt.Errorf("%w: user %q of stores has no name or an empty password", fleet.ErrInvalid, a.User)
 	}
+	// Whoever could choose a password could else read the environment and the files of vmauth.
+	if slices.ContainsFunc(append(slices.Clone(a.Passwords), a.User), func(text string) bool { return strings.Contains(text, "%{") }) {
+		return fmt.Errorf("%w: user %q of stores has %%{ in its name or password, which vmauth would take for a variable", fleet.ErrInvalid, a.User)
+	}
 	if unique := slices.Compact(slices.Sorted(slices.Values(a.Passwords))); len(unique) != len(a.Passwords) {
 		return fmt.Errorf("%w: user %q of stores has one password twice", fleet.ErrInvalid, a.User)
 	}
 	if a.Tenant == "" {
 		return nil
 	}
+	if a.Tenant == store.Plane && !a.WriteOnly {
+		return fmt.Errorf("%w: user %q of stores is tenant %s's, which is the management plane's own: no cluster may be of it", fleet.ErrInvalid, a.User, store.Plane)
+	}
 	_, err := store.ParseTenant(string(a.Tenant))
 	return err
+}
+
+// atOnce is the bound of the user; 0 for the plane itself, which vmauth bounds as it does by default.
+func (a Access) atOnce() int {
+	if a.Tenant == "" || a.Tenant == store.Plane {
+		return 0
+	}
+	return atOnce
 }
 
 func authMaps(paths []route) ([]authMap, error) {

@@ -19,6 +19,7 @@ import (
 
 	"portico.dev/portico/fleet"
 	"portico.dev/portico/kube/kubetest"
+	"portico.dev/portico/observability/store"
 )
 
 func accesses() []Access {
@@ -26,6 +27,7 @@ func accesses() []Access {
 		{User: "200", Passwords: []string{"b"}, Tenant: "team-b"},
 		{User: "admin-1", Passwords: []string{"root"}},
 		{User: "100", Passwords: []string{"new", "old"}, Tenant: "team-a"},
+		{User: "collector", Passwords: []string{"c"}, Tenant: store.Plane, WriteOnly: true},
 	}
 }
 
@@ -67,6 +69,9 @@ func TestVmauthRefuses(t *testing.T) {
 		{"NoName", "vmauth would take it for one that needs none.", good, []Access{{Passwords: []string{"p"}}}},
 		{"TwoNames", "The second one would be let in as the first.", good, []Access{{User: "a", Passwords: []string{"p"}}, {User: "a", Passwords: []string{"q"}}}},
 		{"OnePasswordTwice", "vmauth refuses the whole configuration.", good, []Access{{User: "a", Passwords: []string{"p", "p"}}}},
+		{"Plane", "What operators go by would be a cluster's to write.", good, []Access{{User: "a", Passwords: []string{"p"}, Tenant: store.Plane}}},
+		{"Variable", "vmauth would put its environment there.", good, []Access{{User: "a", Passwords: []string{"%{HOME}"}}}},
+		{"VariableName", "As above.", good, []Access{{User: "%{HOME}", Passwords: []string{"p"}}}},
 		{"Tenant", "A quote would end the filter.", good, []Access{{User: "a", Passwords: []string{"p"}, Tenant: `a"} or {b="`}}},
 		{"Backend", "A typing mistake must not become a path on vmauth itself.", SingleBackends("localhost", "http://127.0.0.1:9471"), []Access{{User: "a", Passwords: []string{"p"}}}},
 	}
@@ -161,9 +166,19 @@ func TestTenantsThroughRealVmauth(t *testing.T) {
 	for user, password := range map[string]string{"100": "old", "200": "b"} {
 		// Whose it is, is not for the writer to say.
 		body := fmt.Sprintf("secret{of=%q,tenant=\"forged\"} 1 %d\n", user, time.Now().Add(-10*time.Second).UnixMilli())
-		for _, path := range []string{"?extra_label=tenant=forged", "/metrics/job/j/tenant/forged"} {
-			if answer := ask(t, http.MethodPost, base+"/insert/0/prometheus/api/v1/import/prometheus"+path, user, password, body); answer != "" {
-				t.Fatalf("the write of %s is refused: %s", user, answer)
+		importing := base + "/insert/0/prometheus/api/v1/import/prometheus"
+		if answer := ask(t, http.MethodPost, importing+"?extra_label=tenant=forged", user, password, body); answer != "" {
+			t.Fatalf("the write of %s is refused: %s", user, answer)
+		}
+		// Labels that stand in the path, and what stands there for the end of the path, come before ours.
+		for _, path := range []string{"/metrics/job/j/tenant/forged", "/metrics/job/j/k/v%3F", "/metrics/job/j/k/v%23", "/metrics/job/j/k/v%252f"} {
+			if answer := ask(t, http.MethodPost, importing+path, user, password, body); !strings.Contains(answer, "missing route") {
+				t.Errorf("%s is open to a tenant: %.200s", path, answer)
+			}
+		}
+		for _, path := range []string{"/insert/0/prometheus/opentelemetry/v1/metrics", "/insert/0/opentelemetry/v1/metrics", "/insert/0/opentelemetry/api/v1/push"} {
+			if answer := ask(t, http.MethodPost, base+path, user, password, body); !strings.Contains(answer, "missing route") {
+				t.Errorf("%s, by which a tenant ends VictoriaMetrics, is open: %.200s", path, answer)
 			}
 		}
 	}
@@ -205,6 +220,12 @@ func TestTenantsThroughRealVmauth(t *testing.T) {
 		if answer := ask(t, http.MethodGet, base+path, "100", "new", ""); !strings.Contains(answer, "missing route") {
 			t.Errorf("%s is open to a tenant: %.200s", path, answer)
 		}
+		if answer := ask(t, http.MethodGet, base+path, "collector", "c", ""); !strings.Contains(answer, "missing route") {
+			t.Errorf("%s is open to who only writes: %.200s", path, answer)
+		}
+	}
+	if answer := ask(t, http.MethodGet, base+"/select/0/prometheus/api/v1/query?query=secret", "collector", "c", ""); !strings.Contains(answer, "missing route") {
+		t.Errorf("who only writes reads: %.200s", answer)
 	}
 	all := ask(t, http.MethodGet, base+"/select/0/prometheus/api/v1/query?query=secret", "admin-1", "root", "")
 	if !strings.Contains(all, "team-a") || !strings.Contains(all, "team-b") || strings.Contains(all, "forged") {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"time"
 
 	"portico.dev/portico/fleet"
 	"portico.dev/portico/observability/alert/alertmanager"
@@ -65,6 +66,9 @@ func (s *server) silence(w http.ResponseWriter, r *http.Request) error {
 	if s.Alerts == nil {
 		return absent("there are no alerts")
 	}
+	if err := s.mayChange(r); err != nil {
+		return err
+	}
 	var wanted alertmanager.Silence
 	if err := json.NewDecoder(r.Body).Decode(&wanted); err != nil {
 		return fmt.Errorf("%w: reading the silence: %w", fleet.ErrInvalid, err)
@@ -86,11 +90,20 @@ func (s *server) expire(w http.ResponseWriter, r *http.Request) error {
 	if s.Alerts == nil {
 		return absent("there are no alerts")
 	}
+	if err := s.mayChange(r); err != nil {
+		return err
+	}
 	if err := s.Alerts.Expire(r.Context(), rights.From(r.Context()), r.PathValue("id")); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil
+}
+
+// mayChange lets those silence alerts, and end silences, who may change what the alerts are about: who may
+// only look must not keep others from hearing of it.
+func (s *server) mayChange(r *http.Request) error {
+	return s.Judge.Changes(r.Context(), signin.From(r.Context()), rights.From(r.Context()))
 }
 
 // Budgets are the limits of this month, and how they stand.
@@ -100,12 +113,18 @@ type Budgets struct {
 
 // Budget is a limit, what was spent, and what the month will probably come to.
 type Budget struct {
+	// Name is namespace/name of the Budget.
 	Name string `json:"name"`
 	For  string `json:"for"`
-	// Month is its first day.
-	Month string  `json:"month"`
-	Limit float64 `json:"limit"`
-	Spent float64 `json:"spent"`
+	// Tenant is whose alerts those about it are.
+	Tenant string `json:"tenant"`
+	// Month is its first day; empty as long as nothing is judged.
+	Month    string  `json:"month,omitempty"`
+	Currency string  `json:"currency"`
+	Limit    float64 `json:"limit"`
+	Spent    float64 `json:"spent"`
+	// Crossed are the thresholds that were reached, in percent.
+	Crossed []int `json:"crossed"`
 	// Expected is the forecast of the whole month, which lies between Low and High in four cases
 	// of five.
 	Expected float64         `json:"expected"`
@@ -126,8 +145,13 @@ func (s *server) budgets(w http.ResponseWriter, r *http.Request) error {
 	}
 	answer := Budgets{Budgets: make([]Budget, 0, len(all))}
 	for _, j := range all {
+		month := ""
+		if !j.Month.Empty() {
+			month = j.Month.Start.UTC().Format(time.DateOnly)
+		}
 		answer.Budgets = append(answer.Budgets, Budget{
-			Name: j.Budget.Name, For: j.Budget.For.String(), Month: j.Month.Start.UTC().Format("2006-01-02"), Limit: j.Budget.Limit.Float(), Spent: j.Spent.Float(),
+			Name: j.Budget.Name, For: j.Budget.For.String(), Tenant: string(j.Tenant), Month: month, Currency: j.Budget.Currency,
+			Limit: j.Budget.Limit.Float(), Spent: j.Spent.Float(), Crossed: append([]int{}, j.Crossed...),
 			Expected: j.Expected.Total.Float(), Low: j.Expected.Low.Float(), High: j.Expected.High.Float(), Sureness: j.Expected.Sureness, Standing: j.Standing, Message: j.Message,
 		})
 	}

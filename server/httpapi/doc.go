@@ -1,7 +1,7 @@
 // Package httpapi is the HTTP API: the fleet and its telemetry as JSON, changes as server-sent
 // events, sign-in, and the places at which the interfaces of others hang.
 //
-//	reads   the tables of server/inventory, and stores of logs and traces; of a cluster, what its
+//	reads   the tables of server/inventory, and the logs and traces of all regions; of a cluster, what its
 //	        user may read on the management cluster
 //	writes  nothing; alerts are silenced by the handler that is mounted for them
 //

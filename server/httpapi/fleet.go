@@ -232,7 +232,7 @@ const (
 )
 
 func (s *server) events(w http.ResponseWriter, r *http.Request) error {
-	release, err := take(s.streams, "streams")
+	release, err := take(r.Context(), s.streams)
 	if err != nil {
 		return err
 	}

@@ -3,7 +3,6 @@ package httpapi
 import (
 	"encoding/json"
 	"fmt"
-	"iter"
 	"net/http"
 	"strings"
 	"time"
@@ -20,9 +19,6 @@ const linesMedia = "application/x-ndjson"
 const (
 	usualRecords = 200
 	mostRecords  = 10_000
-	mostAnswer   = 64 << 20
-	// flushEvery is after how many lines a client gets what there is.
-	flushEvery = 100
 )
 
 // LogRecord is a record of a log.
@@ -37,17 +33,16 @@ type LogRecord struct {
 	SpanID     string            `json:"spanId,omitempty"`
 }
 
-// LogLine is a line of an answer: a record, or what is to say at its end.
+// LogLine is a line of an answer: a record, or, as the last one, what the records lack.
 type LogLine struct {
 	*LogRecord
-	// Error says why the search did not come to its end; such a line is the last.
-	Error string `json:"error,omitempty"`
+	Coverage
 }
 
 // Logs is an answer in one piece.
 type Logs struct {
 	Records []LogRecord `json:"records"`
-	Error   string      `json:"error,omitempty"`
+	Coverage
 }
 
 func (s *server) logs(w http.ResponseWriter, r *http.Request) error {
@@ -58,29 +53,24 @@ func (s *server) logs(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	release, err := take(s.searches, "searches")
+	release, err := take(r.Context(), s.searches)
 	if err != nil {
 		return err
 	}
 	defer release()
-	next, stop := iter.Pull2(s.Logs.SearchLogs(r.Context(), rights.From(r.Context()), search))
-	defer stop()
-	// An error that comes before the first record can still be the status of the answer.
-	record, err, more := next()
+	found, cover, err := s.Logs.SearchLogs(r.Context(), rights.From(r.Context()), search)
 	if err != nil {
 		return err
 	}
-	found := func(yield func(store.Record, error) bool) {
-		for ; more; record, err, more = next() {
-			if !yield(record, err) {
-				return
-			}
-		}
-	}
 	if strings.Contains(r.Header.Get("Accept"), "application/json") {
-		return wholeLogs(w, found)
+		answer := Logs{Records: make([]LogRecord, 0, len(found)), Coverage: coverageOf(cover)}
+		for _, record := range found {
+			answer.Records = append(answer.Records, *recordOf(record))
+		}
+		return write(w, answer)
 	}
-	return streamLogs(w, found)
+	writeLines(w, found, coverageOf(cover))
+	return nil
 }
 
 func (s *server) logSearch(r *http.Request) (what store.LogSearch, err error) {
@@ -112,54 +102,16 @@ func recordOf(r store.Record) *LogRecord {
 	return &LogRecord{r.Time.UTC(), r.Tenant, SeverityWord(r.Severity), r.Body, r.Resource, r.Attributes, r.TraceID, r.SpanID}
 }
 
-// tooLarge is said where an answer was cut off.
-var tooLarge = fmt.Sprintf("the answer has more than %d MiB: ask for less time, or for fewer records", mostAnswer>>20)
-
-// streamLogs writes a record a line, as they come.
-func streamLogs(w http.ResponseWriter, found iter.Seq2[store.Record, error]) error {
+// writeLines writes a record a line, and what they lack at the end.
+func writeLines(w http.ResponseWriter, found []store.Record, cover Coverage) {
 	w.Header().Set("Content-Type", linesMedia)
-	out := &counted{w: w}
-	encoder, control, n := json.NewEncoder(out), http.NewResponseController(w), 0
-	for record, err := range found {
-		line := LogLine{LogRecord: recordOf(record)}
-		switch {
-		case err != nil:
-			line = LogLine{Error: err.Error()}
-		case out.n > mostAnswer:
-			line = LogLine{Error: tooLarge}
-		}
-		if encoder.Encode(line) != nil || line.Error != "" {
-			return nil // who hung up does not want more
-		}
-		if n++; n%flushEvery == 0 {
-			_ = control.Flush() // a client that is gone is seen with the next line
+	encoder := json.NewEncoder(w)
+	for _, record := range found {
+		if encoder.Encode(LogLine{LogRecord: recordOf(record)}) != nil {
+			return // who hung up does not want more
 		}
 	}
-	return nil
-}
-
-type counted struct {
-	w http.ResponseWriter
-	n int
-}
-
-func (c *counted) Write(b []byte) (int, error) {
-	c.n += len(b)
-	return c.w.Write(b)
-}
-
-func wholeLogs(w http.ResponseWriter, found iter.Seq2[store.Record, error]) error {
-	answer, size := Logs{Records: []LogRecord{}}, 0
-	for record, err := range found {
-		if err != nil {
-			answer.Error = err.Error()
-			break
-		}
-		if size += len(record.Body); size > mostAnswer {
-			answer.Error = tooLarge
-			break
-		}
-		answer.Records = append(answer.Records, *recordOf(record))
+	if len(cover.Warnings) > 0 {
+		_ = encoder.Encode(LogLine{Coverage: cover}) // as above
 	}
-	return write(w, answer)
 }

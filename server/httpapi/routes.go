@@ -2,7 +2,9 @@ package httpapi
 
 import (
 	"net/http"
+	"slices"
 
+	"portico.dev/portico/observability/alert"
 	"portico.dev/portico/observability/alert/alertmanager"
 	"portico.dev/portico/server/explain"
 	"portico.dev/portico/server/inventory"
@@ -116,7 +118,7 @@ func (s *server) planning() http.Handler {
 		if s.Plan == nil {
 			return absent("no plans are made")
 		}
-		s.Plan.ServeHTTP(w, r)
+		s.discreetly(s.Plan, w, r)
 		return nil
 	})
 }
@@ -136,47 +138,58 @@ func (s *server) telemetryRoutes() []route {
 	return []route{
 		{openapi.Route{
 			Method: "GET", Path: "/api/v1/logs", Summary: "Search log records", Media: linesMedia, Answer: LogLine{},
-			Text: "A record a line, as they are found. With Accept: application/json, one object with all of them. The last line holds error where the search did not come to its end.",
+			Text: "A record a line, as they are found. With Accept: application/json, one object with all of them. Where regions did not answer, a last line without a record says which: partial, missing, warnings.",
 			Query: append(when(), labels, limit, several("text", "text that each has to be in the body, without regard to case"),
 				openapi.Parameter{Name: "severity", Text: "the least severity: a word such as WARN, or OpenTelemetry's number"},
 				openapi.Parameter{Name: "order", Text: "which come first, by default newest", Values: []string{"newest", "oldest"}}),
-		}, s.scoped(s.logs)},
+		}, s.scoped(s.kept(LogsKind, s.logs))},
+		{openapi.Route{
+			Method: "GET", Path: "/api/v1/logs/stream", Summary: "Log records, as they come", Media: "text/event-stream",
+			Text: "Server-sent events: record carries a record, skipped says how many records came faster than the client takes them, missing names a region that is not followed, back one that is again, " +
+				"warning says what the past lacks, begin comes once all regions are followed, end says why the stream ends. With start, records since then come after begin, limit of them at most.",
+			Query: slices.Concat(when()[:2], []openapi.Parameter{labels, limit, several("text", "text that each has to be in the body, without regard to case"),
+				{Name: "severity", Text: "the least severity: a word such as WARN, or OpenTelemetry's number"}}),
+		}, s.endless(s.followLogs)},
 		{openapi.Route{
 			Method: "GET", Path: "/api/v1/traces", Summary: "Search traces", Answer: Traces{},
 			Query: append(when(), labels, limit, openapi.Parameter{Name: "service", Text: "of a span"}, openapi.Parameter{Name: "operation", Text: "of a span"},
 				openapi.Parameter{Name: "least", Text: "the least duration of a span, such as 100ms"}, openapi.Parameter{Name: "most", Text: "the most"}),
-		}, s.scoped(s.traces)},
-		{openapi.Route{Method: "GET", Path: "/api/v1/traces/{id}", Summary: "One trace", Answer: Trace{}, Query: when()[:1]}, s.scoped(s.trace)},
-		{openapi.Route{Method: "GET", Path: "/api/v1/tracing/services", Summary: "The services that sent spans", Answer: Names{}, Query: when()[:1]}, s.scoped(s.traceServices)},
-		{openapi.Route{Method: "GET", Path: "/api/v1/tracing/services/{service}/operations", Summary: "The operations of a service", Answer: Names{}, Query: when()[:1]}, s.scoped(s.traceOperations)},
+		}, s.scoped(s.kept(TracesKind, s.traces))},
+		{openapi.Route{Method: "GET", Path: "/api/v1/traces/{id}", Summary: "One trace", Answer: OneTrace{}, Query: when()[:1]}, s.scoped(s.kept(TracesKind, s.trace))},
+		{openapi.Route{Method: "GET", Path: "/api/v1/tracing/services", Summary: "The services that sent spans", Answer: Names{}, Query: when()[:1]}, s.scoped(s.kept(TracesKind, s.traceServices))},
+		{openapi.Route{Method: "GET", Path: "/api/v1/tracing/services/{service}/operations", Summary: "The operations of a service", Answer: Names{}, Query: when()[:1]}, s.scoped(s.kept(TracesKind, s.traceOperations))},
 	}
 }
 
 func (s *server) alertRoutes() []route {
 	whose := when()[:1]
 	return []route{
-		{openapi.Route{Method: "GET", Path: "/api/v1/alerts", Summary: "Alerts, silenced ones included", Answer: Alerts{}, Query: whose}, s.scoped(s.alerts)},
-		{openapi.Route{Method: "GET", Path: "/api/v1/silences", Summary: "Silences, expired ones included", Answer: Silences{}, Query: whose}, s.scoped(s.silences)},
+		{openapi.Route{Method: "GET", Path: "/api/v1/alerts", Summary: "Alerts, silenced ones included", Answer: Alerts{}, Query: whose}, s.scoped(s.kept(AlertsKind, s.alerts))},
+		{openapi.Route{
+			Method: "GET", Path: "/api/v1/alert-rules", Summary: "Rules that are refused, and those that single clusters have", Answer: AlertRules{},
+			Text: "It is for those who may read ConfigMap kof/" + alert.ReportName + ".",
+		}, s.known(s.kept(AlertsKind, s.alertRules))},
+		{openapi.Route{Method: "GET", Path: "/api/v1/silences", Summary: "Silences, expired ones included", Answer: Silences{}, Query: whose}, s.scoped(s.kept(AlertsKind, s.silences))},
 		{openapi.Route{
 			Method: "POST", Path: "/api/v1/silences", Summary: "Silence alerts for a time", Body: alertmanager.Silence{}, Answer: Created{}, Code: http.StatusCreated, Query: whose,
-			Text: "In the scope of a tenant it hides the alerts of that tenant alone. Who made it is who asks.",
-		}, s.scoped(s.silence)},
-		{openapi.Route{Method: "DELETE", Path: "/api/v1/silences/{id}", Summary: "End a silence", Code: http.StatusNoContent, Query: whose}, s.scoped(s.expire)},
+			Text: "In the scope of a tenant it hides the alerts of that tenant alone. Who made it is who asks. It takes the right to update ClusterDeployments in all namespaces of the scope.",
+		}, s.scoped(s.kept(AlertsKind, s.silence))},
+		{openapi.Route{Method: "DELETE", Path: "/api/v1/silences/{id}", Summary: "End a silence", Code: http.StatusNoContent, Query: whose, Text: "It takes the right to update ClusterDeployments in all namespaces of the scope."}, s.scoped(s.kept(AlertsKind, s.expire))},
 		{openapi.Route{Method: "GET", Path: "/api/v1/budgets", Summary: "Budgets of this month, what was spent, and what it will come to", Answer: Budgets{}, Query: whose}, s.scoped(s.budgets)},
 	}
 }
 
 func (s *server) mounts() []route {
 	var out []route
-	mount := func(h http.Handler, path, text, missing string, methods ...string) {
+	add := func(m mount, text string, methods ...string) {
 		for _, method := range methods {
 			out = append(out, route{openapi.Route{
-				Method: method, Path: path + "/{path...}", Summary: text, Media: "application/json",
+				Method: method, Path: m.path + "/{path...}", Summary: text, Media: "application/json",
 				Query: when()[:1], Text: "Clients of that API work with this URL as its base. The tenant may be named by the header " + TenantHeader + ".",
-			}, s.mounted(h, path, missing)})
+			}, s.mounted(m)})
 		}
 	}
-	mount(s.Metrics, MetricsPath, "Prometheus' HTTP API over all regions", "there are no metrics", "GET", "POST")
-	mount(s.Cost, CostPath, "OpenCost's API: allocation and assets", "there is no cost", "GET")
+	add(mount{s.Metrics, MetricsPath, "there are no metrics", MetricsKind}, "Prometheus' HTTP API over all regions", "GET", "POST")
+	add(mount{s.Cost, CostPath, "there is no cost", CostKind}, "OpenCost's API: allocation and assets", "GET")
 	return out
 }

@@ -13,11 +13,14 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"portico.dev/portico/fleet"
+	"portico.dev/portico/observability/alert"
 	"portico.dev/portico/observability/cost/budget"
+	"portico.dev/portico/observability/query"
 	"portico.dev/portico/observability/store"
 	"portico.dev/portico/server/explain"
 	"portico.dev/portico/server/inventory/feed"
 	"portico.dev/portico/server/openapi"
+	"portico.dev/portico/server/places"
 	"portico.dev/portico/server/rights"
 	"portico.dev/portico/server/signin"
 )
@@ -29,10 +32,16 @@ const (
 	mostTime = 45 * time.Second
 	// mostBody bounds what a request may hold; a plan bounds its manifests itself.
 	mostBody = 1 << 20
-	// mostSearches is how many searches of logs and traces are made at a time.
+	// mostSearches is how many searches of logs and traces are made at a time, hisSearches how many of them
+	// by one user.
 	mostSearches = 16
-	// mostStreams is how many streams of events there may be.
+	hisSearches  = 4
+	// mostStreams is how many streams of events there may be, mostTails how many streams of logs: each of
+	// these is one in every region, whose stores have 64.
 	mostStreams = 500
+	hisStreams  = 50
+	mostTails   = 48
+	hisTails    = 8
 	retryAfter  = "5"
 )
 
@@ -49,9 +58,14 @@ type Parts struct {
 	// Trees reads with the rights of a user.
 	Trees func(signin.Identity) (Trees, error)
 
-	Logs   store.Logs
-	Traces store.Traces
+	Logs   Logger
+	Traces Tracer
 	Alerts Alerter
+	// AlertRules reads the report of the rules, with the rights of a user.
+	AlertRules func(context.Context, signin.Identity) (alert.Report, error)
+	// Kept says whether telemetry of a kind is kept anywhere; nil that it always is. Its error says what
+	// has to happen, and becomes the answer 503 of all that is about the kind.
+	Kept func(Kind) error
 	// Budgets judges the budgets of a scope.
 	Budgets func(context.Context, store.Scope) ([]budget.Judgement, error)
 	// Metrics and Cost serve below MetricsPath and CostPath, which they do not see: Prometheus'
@@ -78,13 +92,16 @@ const TenantHeader = "X-Portico-Tenant"
 
 type server struct {
 	Parts
-	searches, streams chan struct{}
-	description       []byte
+	searches, streams, tails *places.Places
+	description              []byte
 }
 
 // New returns the API.
 func New(p Parts) (http.Handler, error) {
-	s := &server{Parts: p, searches: make(chan struct{}, mostSearches), streams: make(chan struct{}, mostStreams)}
+	s := &server{
+		Parts:    p,
+		searches: places.New("searches", mostSearches, hisSearches), streams: places.New("streams", mostStreams, hisStreams), tails: places.New("streams of logs", mostTails, hisTails),
+	}
 	mux := http.NewServeMux()
 	routes := s.routes()
 	for _, r := range routes {
@@ -101,7 +118,7 @@ func New(p Parts) (http.Handler, error) {
 	s.description, err = json.MarshalIndent(openapi.Document(openapi.Info{
 		Title: "Portico", Version: p.Version, Text: "One place to define, run and watch Kubernetes clusters: the fleet, what it says, and what it costs.",
 	}, described(routes)), "", "  ")
-	return secured(mux), err
+	return unhurried(secured(mux), pieceTime), err
 }
 
 // secured says with each answer what a browser must not do with it.
@@ -142,7 +159,8 @@ func (s *server) answer(w http.ResponseWriter, r *http.Request, h answerer) {
 	who, _, err := s.Door.Identify(r)
 	if err == nil {
 		w.Header().Set("Cache-Control", "no-store")
-		err = h(w, r.WithContext(signin.With(r.Context(), who)))
+		r = r.WithContext(signin.With(r.Context(), who))
+		err = h(w, r)
 	}
 	if err != nil {
 		s.fail(w, r, err)
@@ -152,11 +170,7 @@ func (s *server) answer(w http.ResponseWriter, r *http.Request, h answerer) {
 // scoped is known for what is about telemetry: the context says whose.
 func (s *server) scoped(h answerer) http.Handler {
 	return s.known(func(w http.ResponseWriter, r *http.Request) error {
-		asked := r.URL.Query().Get("tenant")
-		if asked == "" {
-			asked = r.Header.Get(TenantHeader)
-		}
-		scope, err := s.Judge.Scope(r.Context(), signin.From(r.Context()), asked)
+		scope, err := s.Judge.Scope(r.Context(), signin.From(r.Context()), asked(r))
 		if err != nil {
 			return err
 		}
@@ -164,19 +178,44 @@ func (s *server) scoped(h answerer) http.Handler {
 	})
 }
 
-// mounted hands requests over to somebody else's handler.
-func (s *server) mounted(h http.Handler, path, missing string) http.Handler {
-	return s.scoped(func(w http.ResponseWriter, r *http.Request) error {
-		if h == nil {
-			return absent(missing)
+// kept is an answerer about a kind of telemetry, once that is kept anywhere. It goes into scoped: whose
+// telemetry is asked for is judged first.
+func (s *server) kept(what Kind, h answerer) answerer {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		if s.Kept != nil {
+			if err := s.Kept(what); err != nil {
+				return unkeptError{err}
+			}
+		}
+		return h(w, r)
+	}
+}
+
+// mount is somebody else's handler: where it hangs, what it is about, and what is said where it is not there.
+type mount struct {
+	handler       http.Handler
+	path, missing string
+	about         Kind
+}
+
+// mounted hands requests over.
+func (s *server) mounted(m mount) http.Handler {
+	return s.scoped(s.kept(m.about, func(w http.ResponseWriter, r *http.Request) error {
+		if m.handler == nil {
+			return absent(m.missing)
 		}
 		// Who it was is nobody's concern behind this line.
 		r.Header.Del("Authorization")
 		r.Header.Del("Cookie")
-		http.StripPrefix(path, h).ServeHTTP(w, r)
+		s.discreetly(http.StripPrefix(m.path, m.handler), w, r)
 		return nil
-	})
+	}))
 }
+
+// unkeptError says that telemetry of a kind is kept nowhere at present.
+type unkeptError struct{ why error }
+
+func (e unkeptError) Error() string { return fleet.Sentence(e.why) }
 
 // absentError is about a part that this plane does not have.
 type absentError string
@@ -187,11 +226,6 @@ func (e absentError) Error() string {
 
 func absent(what string) error { return absentError(what) }
 
-// busyError says that too many ask at once.
-type busyError string
-
-func (e busyError) Error() string { return string(e) }
-
 // fail answers with an error.
 func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	code := codeOf(err)
@@ -200,17 +234,36 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		w.Header().Set("WWW-Authenticate", "Bearer")
 	case code == http.StatusTooManyRequests:
 		w.Header().Set("Retry-After", retryAfter)
+	case errors.As(err, new(unkeptError)):
+		w.Header().Set("Retry-After", retryAfter)
 	case code >= http.StatusInternalServerError && r.Context().Err() == nil:
 		s.Log.Error("a request was not answered", "method", r.Method, "path", r.URL.Path, "user", signin.From(r.Context()).Name, "error", err)
 	}
+	if code >= http.StatusInternalServerError && !s.runs(r) {
+		err = errors.New(query.WithoutAddresses(err.Error()))
+	}
 	refuse(w, code, err)
+}
+
+// runs says whether a request is of somebody who may know where the plane's parts are reached: who sees
+// everything.
+func (s *server) runs(r *http.Request) bool {
+	who := signin.From(r.Context())
+	if who.Name == "" {
+		return false
+	}
+	// The request's own time may be over, which is what it is about.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), time.Second)
+	defer cancel()
+	all, err := s.Judge.Everything(ctx, who)
+	return err == nil && all
 }
 
 // codeOf is the status of an answer with an error.
 func codeOf(err error) int {
 	var (
 		missing absentError
-		busy    busyError
+		unkept  unkeptError
 		large   *http.MaxBytesError
 		status  apierrors.APIStatus
 	)
@@ -219,9 +272,11 @@ func codeOf(err error) int {
 		return http.StatusUnauthorized
 	case errors.Is(err, signin.ErrForged), errors.Is(err, rights.ErrNotYours):
 		return http.StatusForbidden
+	case errors.As(err, &unkept):
+		return http.StatusServiceUnavailable
 	case errors.As(err, &missing), errors.Is(err, fleet.ErrNotYet):
 		return http.StatusNotFound
-	case errors.As(err, &busy):
+	case errors.Is(err, places.ErrTaken), errors.Is(err, query.ErrBusy):
 		return http.StatusTooManyRequests
 	case errors.As(err, &large):
 		return http.StatusRequestEntityTooLarge
@@ -229,6 +284,8 @@ func codeOf(err error) int {
 		return http.StatusUnprocessableEntity
 	case errors.Is(err, fleet.ErrInvalid):
 		return http.StatusBadRequest
+	case errors.Is(err, query.ErrNobody):
+		return http.StatusBadGateway
 	case errors.Is(err, feed.ErrReading):
 		return http.StatusServiceUnavailable
 	case errors.Is(err, context.DeadlineExceeded):
@@ -263,12 +320,12 @@ func write(w http.ResponseWriter, answer any) error {
 	return nil
 }
 
-// take takes a place among a few, for as long as the returned function is not called.
-func take(places chan struct{}, what string) (release func(), err error) {
-	select {
-	case places <- struct{}{}:
-		return func() { <-places }, nil
-	default:
-		return nil, busyError(fmt.Sprintf("%d %s are under way: try again in %s seconds", cap(places), what, retryAfter))
+// take takes a place for whoever a request comes from, for as long as the returned function is not called.
+func take(ctx context.Context, of *places.Places) (release func(), err error) {
+	// The name alone: each token of an account has an id of its own, and would be another user.
+	release, err = of.Take(signin.From(ctx).Name)
+	if err != nil {
+		err = fmt.Errorf("%w: try again in %s seconds", err, retryAfter)
 	}
+	return release, err
 }

@@ -12,11 +12,15 @@ import (
 	"testing"
 	"time"
 
+	authenticationv1 "k8s.io/api/authentication/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	kcm "portico.dev/portico/api/kcm/v1beta1"
+	"portico.dev/portico/fleet"
 	"portico.dev/portico/observability/alert/alertmanager"
+	"portico.dev/portico/observability/cost/budget"
+	"portico.dev/portico/observability/query"
 	"portico.dev/portico/observability/store"
 	"portico.dev/portico/server/httpapi"
 	"portico.dev/portico/server/httpapi/held"
@@ -83,7 +87,7 @@ type tenancy struct {
 func startTenancy(t *testing.T) *tenancy {
 	y := &tenancy{}
 	y.plane = start(t, func(p *httpapi.Parts) {
-		all := twoTenants(time.Now())
+		all := twoTenants(time.Now()).Over(time.Now)
 		p.Logs, p.Traces, p.Metrics, p.Cost, p.Alerts = all, all, http.HandlerFunc(scopes), http.HandlerFunc(scopes), silencer{&y.made}
 	})
 	y.deploy(y.a, "one", "acme")
@@ -139,19 +143,153 @@ func TestTenants(t *testing.T) {
 	}
 }
 
-// A silence is made by who asks, in his scope, whatever it says.
+// A silence is made by who asks, in his scope, whatever it says. Who may only look at clusters makes none and
+// ends none.
 func TestSilence(t *testing.T) {
 	y := startTenancy(t)
-	req, err := http.NewRequest("POST", y.URL+"/api/v1/silences", strings.NewReader(`{"createdBy": "god", "comment": "quiet", "matchers": [], "endsAt": "2030-01-01T00:00:00Z"}`))
-	must(t, err)
-	req.Header.Set("Authorization", "Bearer "+y.ann)
-	res, err := y.Client().Do(req)
-	must(t, err)
-	defer res.Body.Close()
-	var made httpapi.Created
-	must(t, json.NewDecoder(res.Body).Decode(&made))
-	if res.StatusCode != http.StatusCreated || made.ID != "id-1" || len(y.made) != 1 || !strings.HasPrefix(y.made[0], "quiet by system:serviceaccount:") || !strings.HasSuffix(y.made[0], `for "acme"`) {
-		t.Errorf("got %s %+v, made %q", res.Status, made, y.made)
+	changer, half := y.user("*", y.a), y.user("*", y.b)
+	for _, tc := range []struct {
+		why, method, query, token string
+		code                      int
+		made                      string
+	}{
+		{"who may change acme's clusters", "POST", "", changer, http.StatusCreated, `for "acme"`},
+		{"and may end it", "DELETE", "", changer, http.StatusNoContent, ""},
+		{"who may only get them", "POST", "", y.ann, http.StatusForbidden, ""},
+		{"ends none either", "DELETE", "", y.ann, http.StatusForbidden, ""},
+		{"who may change clusters of another tenant", "POST", "?tenant=acme", half, http.StatusForbidden, ""},
+		{"nobody silences everybody but who may change all", "POST", "?tenant=*", changer, http.StatusBadRequest, ""},
+		{"who may do everything", "POST", "", y.admin, http.StatusCreated, `for ""`},
+		{"also for a tenant without clusters", "POST", "?tenant=gone", y.admin, http.StatusCreated, `for "gone"`},
+		{"and for the plane itself", "DELETE", "?tenant=PORTICO", y.admin, http.StatusNoContent, ""},
+	} {
+		y.made = nil
+		path, body := "/api/v1/silences", `{"createdBy": "god", "comment": "quiet", "matchers": [], "endsAt": "2030-01-01T00:00:00Z"}`
+		if tc.method == "DELETE" {
+			path, body = path+"/id-1", ""
+		}
+		req, err := http.NewRequest(tc.method, y.URL+path+tc.query, strings.NewReader(body))
+		must(t, err)
+		req.Header.Set("Authorization", "Bearer "+tc.token)
+		res, err := y.Client().Do(req)
+		must(t, err)
+		text, err := io.ReadAll(res.Body)
+		must(t, err)
+		res.Body.Close()
+		if res.StatusCode != tc.code || (len(y.made) > 0) != (tc.made != "") {
+			t.Errorf("%s: got %s %s, made %q", tc.why, res.Status, text, y.made)
+			continue
+		}
+		if tc.made == "" {
+			continue
+		}
+		var made httpapi.Created
+		must(t, json.Unmarshal(text, &made))
+		if made.ID != "id-1" || !strings.HasPrefix(y.made[0], "quiet by system:serviceaccount:") || !strings.HasSuffix(y.made[0], tc.made) {
+			t.Errorf("%s: got %+v, made %q", tc.why, made, y.made)
+		}
+	}
+}
+
+// waiting is a store whose searches are answered when it is let go.
+type waiting struct {
+	*query.Engine
+	asked, open chan struct{}
+}
+
+func (s waiting) SearchLogs(ctx context.Context, in store.Scope, what store.LogSearch) ([]store.Record, query.Coverage, error) {
+	s.asked <- struct{}{}
+	<-s.open
+	return s.Engine.SearchLogs(ctx, in, what)
+}
+
+// One user takes a share of what there is, and leaves the rest to others.
+func TestShares(t *testing.T) {
+	y := startTenancy(t)
+	engine := twoTenants(time.Now()).Over(time.Now)
+	logs := waiting{engine, make(chan struct{}, 100), make(chan struct{})}
+	y.plane = start(t, func(p *httpapi.Parts) { p.Logs, p.Traces = logs, engine })
+	one, two := y.plane.admin(), y.plane.admin()
+	done := make(chan int)
+	search := func(token string) {
+		go func() {
+			code, _ := y.get("/api/v1/logs", token)
+			done <- code
+		}()
+		<-logs.asked
+	}
+	for range 4 {
+		search(one)
+	}
+	again := y.another(one) // another token makes no other user
+	for _, path := range []string{"/api/v1/logs", "/api/v1/traces"} {
+		if code, text := y.get(path, again); code != http.StatusTooManyRequests || !strings.Contains(text, "you have 4 searches under way") {
+			t.Errorf("a fifth search of one user, %s: %d %s", path, code, text)
+		}
+	}
+	search(two)
+	close(logs.open)
+	for range 5 {
+		if code := <-done; code != http.StatusOK {
+			t.Errorf("a search got %d", code)
+		}
+	}
+	for path, share := range map[string]int{"/api/v1/events": 50, "/api/v1/logs/stream": 8} {
+		for i := range share + 1 {
+			res := y.request("GET", path, one)
+			defer res.Body.Close()
+			if want := map[bool]int{true: http.StatusOK, false: http.StatusTooManyRequests}[i < share]; res.StatusCode != want {
+				t.Errorf("stream %d of one user, %s: %s", i+1, path, res.Status)
+			}
+		}
+		res := y.request("GET", path, two)
+		res.Body.Close()
+		if res.StatusCode != http.StatusOK {
+			t.Errorf("a stream of another user, %s: %s", path, res.Status)
+		}
+	}
+}
+
+// another is one more token of the account whose token this is.
+func (p *plane) another(token string) string {
+	p.Helper()
+	whole := strings.Split(read[httpapi.Me](p, "/api/v1/me", token).Name, ":")
+	answer, err := p.clients.CoreV1().ServiceAccounts(whole[2]).CreateToken(p.Context(), whole[3], &authenticationv1.TokenRequest{}, metav1.CreateOptions{})
+	must(p.T, err)
+	return answer.Status.Token
+}
+
+// lost are alerts that cannot be had.
+type lost struct{ silencer }
+
+func (lost) Alerts(context.Context, store.Scope) ([]alertmanager.Alert, error) {
+	return nil, errors.New("asking https://127.0.0.1:9093/api/v2/alerts: dial tcp 127.0.0.1:9093: connect: connection refused")
+}
+
+// Where the parts of the plane are reached is told to those who see everything, and to the log.
+func TestAddressesAreOurs(t *testing.T) {
+	y := startTenancy(t)
+	var said strings.Builder
+	failing := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, `{"error":"Get \"https://127.0.0.1:9093/api/v2/alerts\": connection refused"}`, http.StatusInternalServerError)
+	})
+	y.plane = start(t, func(p *httpapi.Parts) {
+		p.Alerts, p.Cost, p.Metrics, p.Log = lost{}, failing, failing, slog.New(slog.NewTextHandler(&said, nil))
+	})
+	y.deploy(y.a, "one", "acme")
+	admin, ann := y.plane.admin(), y.user("get", y.a)
+	y.eventually("the fleet is seen", func() bool { return read[inventory.Fleet](y.plane, "/api/v1/fleet", admin).Total == 1 })
+	for _, path := range []string{"/api/v1/alerts", "/cost-api/allocation", "/metrics-api/api/v1/query"} {
+		code, text := y.get(path, ann)
+		if code != http.StatusInternalServerError || strings.Contains(text, "127.0.0.1") || !strings.Contains(text, "connection refused") || !json.Valid([]byte(text)) {
+			t.Errorf("ann is told by %s: %d %s", path, code, text)
+		}
+		if code, text = y.get(path, admin); code != http.StatusInternalServerError || !strings.Contains(text, "https://127.0.0.1:9093/api/v2/alerts") {
+			t.Errorf("the administrator is told by %s: %d %s", path, code, text)
+		}
+	}
+	if !strings.Contains(said.String(), "https://127.0.0.1:9093/api/v2/alerts") {
+		t.Errorf("the log says %s", said.String())
 	}
 }
 
@@ -200,22 +338,81 @@ func TestLogSearch(t *testing.T) {
 	}
 }
 
-// A search that breaks off says so: in its status as long as nothing was sent, then in its last line.
-func TestLogSearchFails(t *testing.T) {
-	telemetry := twoTenants(time.Now())
-	telemetry.Failing = fmt.Errorf("%w: ask for less time", store.ErrTooMuch)
-	p := start(t, func(parts *httpapi.Parts) { parts.Logs = telemetry })
+// A search that no region answers says why, and one that some do not answer says that it is partial.
+func TestPartial(t *testing.T) {
+	broken := twoTenants(time.Now())
+	broken.Failing = errors.New("connection reset")
+	lame := query.Region{Name: "far", Logs: broken, Traces: broken, Next: "see to it"}
+	lost := query.Region{Name: "lost", Err: fmt.Errorf("%w: Secret kof/x does not exist", fleet.ErrNotYet), Next: "make it"}
+	engine := twoTenants(time.Now()).Over(time.Now, lame, lost)
+	p := start(t, func(parts *httpapi.Parts) { parts.Logs = engine; parts.Traces = engine })
 	admin := p.admin()
-	if code, text := p.get("/api/v1/logs?text=nothing", admin); code != http.StatusUnprocessableEntity || !strings.Contains(text, "ask for less time") {
-		t.Errorf("nothing was sent: %d %s", code, text)
-	}
 	code, text := p.get("/api/v1/logs", admin)
 	all := strings.Split(strings.TrimSpace(text), "\n")
-	if code != http.StatusOK || len(all) != 10 || !strings.Contains(all[9], `"error":"invalid: the question is too big: ask for less time"`) {
-		t.Errorf("after some lines: %d %s", code, text)
+	var last httpapi.LogLine
+	must(t, json.Unmarshal([]byte(all[len(all)-1]), &last))
+	if code != http.StatusOK || len(all) != 10 || last.LogRecord != nil || !last.Partial || len(last.Missing) != 2 || last.Missing[0].Region != "far" || last.Missing[1].Next != "make it" {
+		t.Errorf("lines: %d %s", code, text)
+	}
+	for _, path := range []string{"/api/v1/logs", "/api/v1/traces", "/api/v1/traces/a1", "/api/v1/tracing/services", "/api/v1/tracing/services/shop-acme/operations"} {
+		code, text := p.get(path, admin, "Accept", "application/json")
+		var cover httpapi.Coverage
+		must(t, json.Unmarshal([]byte(text), &cover))
+		if code != http.StatusOK || !cover.Partial || !strings.Contains(strings.Join(cover.Warnings, " "), "region lost, which does not answer since") || !strings.Contains(text, "Secret kof/x does not exist; make it") {
+			t.Errorf("%s: %d %s", path, code, text)
+		}
+	}
+	if code, text := p.get("/api/v1/traces/abc", admin); code != http.StatusNotFound || !strings.Contains(text, "region lost") {
+		t.Errorf("a trace that may be where nobody answers: %d %s", code, text)
+	}
+	p = start(t, func(parts *httpapi.Parts) {
+		parts.Logs = query.New(func() []query.Region { return []query.Region{lame, lost} }, query.Config{}, time.Now)
+	})
+	admin = p.admin()
+	if code, text := p.get("/api/v1/logs", admin); code != http.StatusBadGateway || !strings.Contains(text, "connection reset; see to it; region lost") {
+		t.Errorf("nobody answers: %d %s", code, text)
 	}
 	if code, text := p.get("/api/v1/traces", admin); code != http.StatusNotFound || !strings.Contains(text, "there are no traces") {
 		t.Errorf("without a store: %d %s", code, text)
+	}
+	broken.Failing = fmt.Errorf("%w: ask for less time", store.ErrTooMuch)
+	p = start(t, func(parts *httpapi.Parts) { parts.Logs = broken.Over(time.Now) })
+	if code, text := p.get("/api/v1/logs?text=nothing", p.admin()); code != http.StatusUnprocessableEntity || !strings.Contains(text, "ask for less time") {
+		t.Errorf("a question that is too big: %d %s", code, text)
+	}
+}
+
+// As long as nothing is kept, all that is about telemetry has one answer; who may not ask has another.
+func TestNothingKept(t *testing.T) {
+	var asked []httpapi.Kind
+	p := start(t, func(parts *httpapi.Parts) {
+		all := twoTenants(time.Now()).Over(time.Now)
+		parts.Logs, parts.Traces, parts.Metrics, parts.Cost, parts.Alerts = all, all, http.HandlerFunc(scopes), http.HandlerFunc(scopes), silencer{new([]string)}
+		parts.Budgets = func(context.Context, store.Scope) ([]budget.Judgement, error) { return nil, nil }
+		parts.Kept = func(k httpapi.Kind) error {
+			asked = append(asked, k)
+			return fmt.Errorf("%w: no cluster sends telemetry", fleet.ErrNotYet)
+		}
+	})
+	admin, none := p.admin(), p.user("get")
+	if code, text := p.get("/api/v1/budgets", admin); code != http.StatusOK || text != `{"budgets":[]}`+"\n" || len(asked) > 0 {
+		t.Errorf("budgets are in objects, and told though nothing is kept: %d %s, asked about %v", code, text, asked)
+	}
+	for path, kind := range map[string]httpapi.Kind{
+		"/api/v1/logs": httpapi.LogsKind, "/api/v1/traces": httpapi.TracesKind, "/api/v1/traces/a1": httpapi.TracesKind, "/api/v1/tracing/services": httpapi.TracesKind,
+		"/api/v1/tracing/services/x/operations": httpapi.TracesKind, "/metrics-api/api/v1/query": httpapi.MetricsKind, "/cost-api/allocation": httpapi.CostKind,
+		"/api/v1/alerts": httpapi.AlertsKind, "/api/v1/silences": httpapi.AlertsKind,
+	} {
+		asked = nil
+		res := p.request("GET", path, admin)
+		text, err := io.ReadAll(res.Body)
+		res.Body.Close()
+		if err != nil || res.StatusCode != http.StatusServiceUnavailable || res.Header.Get("Retry-After") == "" || string(text) != `{"error":"no cluster sends telemetry"}`+"\n" || len(asked) != 1 || asked[0] != kind {
+			t.Errorf("%s: %s %s %v, asked about %v", path, res.Status, text, err, asked)
+		}
+		if code, text := p.get(path, none); code != http.StatusForbidden {
+			t.Errorf("%s of somebody who may not ask: %d %s", path, code, text)
+		}
 	}
 }
 
@@ -241,7 +438,7 @@ func (silentAccess) Create(context.Context, *authorizationv1.SubjectAccessReview
 func TestReading(t *testing.T) {
 	fleet := feed.New(live.NewTopic("test", 10), slog.New(slog.NewTextHandler(io.Discard, nil)))
 	p := start(t, func(parts *httpapi.Parts) {
-		parts.Feed, parts.Logs = fleet, twoTenants(time.Now())
+		parts.Feed, parts.Logs = fleet, twoTenants(time.Now()).Over(time.Now)
 		parts.Judge = rights.New(instantAccess{}, fleet.Homes, time.Now)
 	})
 	fleet.Saw(&kcm.ClusterDeployment{ObjectMeta: metav1.ObjectMeta{Namespace: "ns-0", Name: "one", Labels: map[string]string{"k0rdent.mirantis.com/kof-tenant-id": "acme"}}})

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"portico.dev/portico/fleet"
+	"portico.dev/portico/observability/query"
 	"portico.dev/portico/observability/store"
 	"portico.dev/portico/server/rights"
 )
@@ -21,6 +22,7 @@ const (
 // Traces are what a search found, the newest first.
 type Traces struct {
 	Traces []Trace `json:"traces"`
+	Coverage
 }
 
 // Trace is the spans of one trace, in the order of their start.
@@ -33,6 +35,12 @@ type Trace struct {
 	Services []string  `json:"services"`
 	Errors   int       `json:"errors"`
 	Spans    []Span    `json:"spans"`
+}
+
+// OneTrace is a trace, and what it may lack.
+type OneTrace struct {
+	Trace
+	Coverage
 }
 
 // Seconds is a duration.
@@ -65,6 +73,7 @@ type SpanEvent struct {
 // Names are sorted names.
 type Names struct {
 	Names []string `json:"names"`
+	Coverage
 }
 
 // traceOf is a trace as it is shown.
@@ -114,16 +123,16 @@ func (s *server) traces(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	release, err := take(s.searches, "searches")
+	release, err := take(r.Context(), s.searches)
 	if err != nil {
 		return err
 	}
 	defer release()
-	found, err := s.Traces.SearchTraces(r.Context(), rights.From(r.Context()), search)
+	found, cover, err := s.Traces.SearchTraces(r.Context(), rights.From(r.Context()), search)
 	if err != nil {
 		return err
 	}
-	answer := Traces{Traces: make([]Trace, 0, len(found))}
+	answer := Traces{Traces: make([]Trace, 0, len(found)), Coverage: coverageOf(cover)}
 	for _, t := range found {
 		answer.Traces = append(answer.Traces, traceOf(t))
 	}
@@ -163,11 +172,11 @@ func (s *server) trace(w http.ResponseWriter, r *http.Request) error {
 	if !traceID.MatchString(id) {
 		return fmt.Errorf("%w: trace %q: expected up to 32 hexadecimal digits", fleet.ErrInvalid, id)
 	}
-	t, err := s.Traces.Trace(r.Context(), rights.From(r.Context()), id)
+	t, cover, err := s.Traces.Trace(r.Context(), rights.From(r.Context()), id)
 	if err != nil {
 		return err
 	}
-	return write(w, traceOf(t))
+	return write(w, OneTrace{traceOf(t), coverageOf(cover)})
 }
 
 func (s *server) traceServices(w http.ResponseWriter, r *http.Request) error {
@@ -184,14 +193,14 @@ func (s *server) traceOperations(w http.ResponseWriter, r *http.Request) error {
 	return named(w)(s.Traces.Operations(r.Context(), rights.From(r.Context()), r.PathValue("service")))
 }
 
-func named(w http.ResponseWriter) func([]string, error) error {
-	return func(names []string, err error) error {
+func named(w http.ResponseWriter) func([]string, query.Coverage, error) error {
+	return func(names []string, cover query.Coverage, err error) error {
 		if err != nil {
 			return err
 		}
 		if names == nil {
 			names = []string{}
 		}
-		return write(w, Names{names})
+		return write(w, Names{names, coverageOf(cover)})
 	}
 }

@@ -11,7 +11,7 @@ import (
 
 	kcm "portico.dev/portico/api/kcm/v1beta1"
 	kof "portico.dev/portico/api/kof/v1beta1"
-	"portico.dev/portico/observability/store"
+	"portico.dev/portico/observability/topology"
 	"portico.dev/portico/server/explain"
 )
 
@@ -23,7 +23,7 @@ type Cluster struct {
 	explain.ClusterSummary
 	// Region is the name of the region that it lives in; "management" for those in none.
 	Region string `json:"region"`
-	// Tenant is whose its telemetry is; PLATFORM for those that name nobody.
+	// Tenant is whose its telemetry is: by its namespace, or by its own label; PLATFORM without either.
 	Tenant string            `json:"tenant"`
 	Labels map[string]string `json:"labels,omitempty"`
 
@@ -37,9 +37,9 @@ func (c *Cluster) Key() string { return c.Namespace + "/" + c.Name }
 // Place is the namespace whose readers may see the row.
 func (c *Cluster) Place() string { return c.Namespace }
 
-// ClusterOf is the row of a ClusterDeployment. Machines are not counted: they are objects of
-// others. A tenant that is no label value is shown as it is written.
-func ClusterOf(d *kcm.ClusterDeployment) (Cluster, error) {
+// ClusterOf is the row of a ClusterDeployment whose namespace has the label of that tenant, or none. Machines
+// are not counted: they are objects of others.
+func ClusterOf(d *kcm.ClusterDeployment, tenant string) (Cluster, error) {
 	o, err := plain(d, kcm.ClusterDeploymentKind)
 	if err != nil {
 		return Cluster{}, err
@@ -47,11 +47,20 @@ func ClusterOf(d *kcm.ClusterDeployment) (Cluster, error) {
 	c := Cluster{
 		ClusterSummary: explain.Snapshot{Objects: []unstructured.Unstructured{o}}.Clusters()[0],
 		Region:         cmp.Or(d.Status.Region, Management),
-		Tenant:         cmp.Or(d.Labels[kof.TenantLabel], string(store.Platform)),
 		Labels:         maps.Clone(d.Labels),
 	}
+	return c.Of(tenant), nil
+}
+
+// Of is the row in a namespace with the label of that tenant. A tenant that the cluster cannot be of is shown
+// as its label says it: nothing is kept of such a cluster.
+func (c Cluster) Of(tenant string) Cluster {
+	t, err := topology.Tenant(c.Labels, tenant)
+	if c.Tenant = string(t); err != nil {
+		c.Tenant = cmp.Or(c.Labels[kof.TenantLabel], tenant)
+	}
 	c.words = strings.ToLower(strings.Join([]string{c.Key(), c.Template, c.KubernetesVersion, c.Region, c.Tenant, c.Credential, c.Message}, "\n"))
-	return c, nil
+	return c
 }
 
 // plain is a typed object as package explain takes it.

@@ -30,7 +30,7 @@ func deployment(namespace, name string) *kcm.ClusterDeployment {
 
 func row(t testing.TB, d *kcm.ClusterDeployment) *inventory.Cluster {
 	t.Helper()
-	c, err := inventory.ClusterOf(d)
+	c, err := inventory.ClusterOf(d, "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -87,6 +88,13 @@ func (t *Table[R]) Get(key string) *R {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	return t.rows[key]
+}
+
+// All returns all rows, in no order.
+func (t *Table[R]) All() []*R {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return slices.Collect(maps.Values(t.rows))
 }
 
 // Columns are the names of what the rows can be sorted by.

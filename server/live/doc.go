@@ -4,5 +4,5 @@
 // listener has not taken is bounded: one who is too slow is dropped and told so, and holds up
 // nobody. It is no record: an event is about what a reader can read again.
 //
-// It does no I/O but for Serve, which speaks server-sent events. Begin with Topic.
+// It does no I/O but for Serve and Writer, which speak server-sent events. Begin with Topic.
 package live

@@ -32,23 +32,18 @@ func (s Stream) Serve(w http.ResponseWriter, r *http.Request) {
 	}
 	l := s.Topic.Listen(after, s.Room)
 	defer l.Close()
-	w.Header().Set("Content-Type", "text/event-stream")
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("X-Accel-Buffering", "no")
-	out := &writer{w: w, control: http.NewResponseController(w), patience: s.Patience}
-	// A server that bounds the time of an answer must not end a stream by it.
-	_ = out.control.SetReadDeadline(time.Time{}) // a recorder of tests has none
+	out := NewWriter(w, s.Patience)
 	kind := "begin"
 	if l.Missed {
 		kind = "reset"
 	}
-	if out.event(Event{ID: l.Began, Kind: kind, Data: []byte("{}")}) != nil {
+	if out.Event(Event{ID: l.Began, Kind: kind, Data: []byte("{}")}) != nil {
 		return
 	}
 	s.pass(r.Context(), l, out)
 }
 
-func (s Stream) pass(ctx context.Context, l *Listener, out *writer) {
+func (s Stream) pass(ctx context.Context, l *Listener, out *Writer) {
 	beat := time.NewTicker(s.Beat)
 	defer beat.Stop()
 	for {
@@ -58,33 +53,45 @@ func (s Stream) pass(ctx context.Context, l *Listener, out *writer) {
 			return
 		case <-beat.C:
 			if err = s.Still(ctx); err == nil {
-				err = out.comment()
+				err = out.Comment()
 			}
 		case e, more := <-l.Events:
 			if !more {
-				out.end("the client took events too slowly and was dropped: connect again, the stream goes on after the last event")
+				out.End("the client took events too slowly and was dropped: connect again, the stream goes on after the last event")
 				return
 			}
 			var heard bool
 			if heard, err = s.Heard(ctx, e); err == nil && heard {
-				err = out.event(e)
+				err = out.Event(e)
 			}
 		}
 		if err != nil {
-			out.end(err.Error())
+			out.End(err.Error())
 			return
 		}
 	}
 }
 
-// writer writes to a client within bounded time.
-type writer struct {
+// Writer writes server-sent events to a client, each within bounded time.
+type Writer struct {
 	w        http.ResponseWriter
 	control  *http.ResponseController
 	patience time.Duration
 }
 
-func (w *writer) event(e Event) error {
+// NewWriter begins a stream of events. Patience is how long the client may take to receive one.
+func NewWriter(w http.ResponseWriter, patience time.Duration) *Writer {
+	w.Header().Set("Content-Type", "text/event-stream")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Accel-Buffering", "no")
+	out := &Writer{w: w, control: http.NewResponseController(w), patience: patience}
+	// A server that bounds the time of an answer must not end a stream by it.
+	_ = out.control.SetReadDeadline(time.Time{}) // a recorder of tests has none
+	return out
+}
+
+// Event writes an event. Its data has no line breaks.
+func (w *Writer) Event(e Event) error {
 	id := ""
 	if e.ID != "" {
 		id = "id: " + e.ID + "\n"
@@ -92,18 +99,19 @@ func (w *writer) event(e Event) error {
 	return w.write(fmt.Sprintf("%sevent: %s\ndata: %s\n\n", id, e.Kind, e.Data))
 }
 
-func (w *writer) comment() error { return w.write(": still here\n\n") }
+// Comment shows that an idle stream lives.
+func (w *Writer) Comment() error { return w.write(": still here\n\n") }
 
-// end says why a stream ends, to a client that may not be there any more.
-func (w *writer) end(why string) {
+// End says why a stream ends, to a client that may not be there any more.
+func (w *Writer) End(why string) {
 	text, err := json.Marshal(map[string]string{"why": why})
 	if err != nil {
 		return // text can always be written
 	}
-	_ = w.event(Event{Kind: "end", Data: text})
+	_ = w.Event(Event{Kind: "end", Data: text})
 }
 
-func (w *writer) write(text string) error {
+func (w *Writer) write(text string) error {
 	// The network knows no clock but the real one; a recorder of tests has no deadlines.
 	_ = w.control.SetWriteDeadline(time.Now().Add(w.patience))
 	if _, err := w.w.Write([]byte(text)); err != nil {

@@ -12,15 +12,24 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"portico.dev/portico/fleet"
+	"portico.dev/portico/server/places"
+	"portico.dev/portico/server/signin"
 )
 
 // mostBytes bounds the manifests of a request.
 const mostBytes = 16 << 20
 
-// Bounds of what all who ask may have at a time: a plan takes a processor and a copy of the fleet.
+// Bounds of what all who ask may have at a time: a plan takes a processor and a copy of the fleet, and
+// manifests that wait for one take memory.
 const (
 	mostPlans = 2
 	mostTime  = time.Minute
+	// mostRead is how many requests may be read at a time, and hisRead how many of one user. Whoever
+	// sends slowly takes one of these, and not the place of somebody's plan.
+	mostRead = 16
+	hisRead  = 4
+	// hisPlans is how many of the plans are one user's.
+	hisPlans = 1
 	// retryAfter is what is said to whoever comes when that many are made, in seconds.
 	retryAfter = "10"
 )
@@ -29,33 +38,39 @@ const (
 // JSON. The query may hold namespace (of objects that name none), delete=true and diff=true.
 // Planners returns a planner with the rights of whoever asks, and makes sure of who that is: nothing
 // of the body is read before. What it returns as an error of kind fleet.ErrInvalid is answered with
-// 401. Two plans are made at a time; whoever comes then is answered with 429.
+// 401. Two plans are made at a time, one of each user; whoever comes then is answered with 429. Who a
+// user is stands in the context: signin.From.
 func Handler(planners func(*http.Request) (*Planner, error)) http.Handler {
+	h := &handler{
+		planners: planners,
+		reading:  places.New("requests", mostRead, hisRead), making: places.New("plans", mostPlans, hisPlans),
+	}
 	mux := http.NewServeMux()
-	slots := make(chan struct{}, mostPlans)
-	mux.HandleFunc("POST /plan", func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), mostTime)
-		defer cancel()
-		r = r.WithContext(ctx)
-		p, err := planners(r)
-		if err != nil {
-			refuse(w, codeOf(err, http.StatusUnauthorized), err)
-			return
-		}
-		select {
-		case slots <- struct{}{}:
-			defer func() { <-slots }()
-		default:
-			w.Header().Set("Retry-After", retryAfter)
-			refuse(w, http.StatusTooManyRequests, fmt.Errorf("%d plans are being made: try again in %s seconds", mostPlans, retryAfter))
-			return
-		}
-		answer(w, r, p)
-	})
+	mux.HandleFunc("POST /plan", h.serve)
 	return mux
 }
 
-func answer(w http.ResponseWriter, r *http.Request, p *Planner) {
+type handler struct {
+	planners        func(*http.Request) (*Planner, error)
+	reading, making *places.Places
+}
+
+func (h *handler) serve(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), mostTime)
+	defer cancel()
+	r = r.WithContext(ctx)
+	p, err := h.planners(r)
+	if err != nil {
+		refuse(w, codeOf(err, http.StatusUnauthorized), err)
+		return
+	}
+	user := signin.From(ctx).Name // each token of an account has an id of its own, and would be another user
+	leave, err := h.reading.Take(user)
+	if err != nil {
+		later(w, err)
+		return
+	}
+	defer leave()
 	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, mostBytes))
 	var large *http.MaxBytesError
 	switch {
@@ -66,12 +81,34 @@ func answer(w http.ResponseWriter, r *http.Request, p *Planner) {
 		refuse(w, http.StatusBadRequest, fmt.Errorf("reading the manifests: %w", err))
 		return
 	}
+	release, err := h.making.Take(user)
+	if err != nil {
+		later(w, err)
+		return
+	}
+	defer release()
+	answer(w, r, asked{p, text})
+}
+
+// later answers whoever finds no place.
+func later(w http.ResponseWriter, err error) {
+	w.Header().Set("Retry-After", retryAfter)
+	refuse(w, http.StatusTooManyRequests, fmt.Errorf("%w: try again in %s seconds", err, retryAfter))
+}
+
+// asked is a question: by whom it is answered, and the manifests.
+type asked struct {
+	*Planner
+	manifests []byte
+}
+
+func answer(w http.ResponseWriter, r *http.Request, p asked) {
 	query := r.URL.Query()
 	namespace := query.Get("namespace")
 	if namespace == "" {
 		namespace = p.Adapter.Home
 	}
-	m, err := Parse(p.Kube.Scheme(), "the request", namespace, text)
+	m, err := Parse(p.Kube.Scheme(), "the request", namespace, p.manifests)
 	if err != nil {
 		refuse(w, http.StatusBadRequest, err)
 		return

@@ -2,6 +2,7 @@ package planning_test
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +15,7 @@ import (
 
 	"portico.dev/portico/kube/helm"
 	"portico.dev/portico/server/planning"
+	"portico.dev/portico/server/signin"
 	"portico.dev/portico/state/engine"
 )
 
@@ -29,34 +31,66 @@ func (s slow) Chart(ctx context.Context, from engine.Source) (*helm.Chart, error
 	return s.Sources.Chart(ctx, from)
 }
 
-// Two plans are made at a time, and whoever comes then is told when to come again.
+// posted asks for a plan as a user.
+func posted(server *httptest.Server, user string, body io.Reader) (*http.Response, error) {
+	req, err := http.NewRequest(http.MethodPost, server.URL+"/plan?diff=true", body)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("User", user)
+	res, err := server.Client().Do(req)
+	if err == nil {
+		res.Body.Close()
+	}
+	return res, err
+}
+
+// served answers for users whom a header names.
+func served(t *testing.T, p *planning.Planner) *httptest.Server {
+	t.Helper()
+	handler := planning.Handler(func(*http.Request) (*planning.Planner, error) { return p, nil })
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		handler.ServeHTTP(w, r.WithContext(signin.With(r.Context(), signin.Identity{
+			Name: r.Header.Get("User"), Extra: map[string][]string{"authentication.kubernetes.io/credential-id": {rand.Text()}},
+		})))
+	}))
+	t.Cleanup(server.Close)
+	return server
+}
+
+// Two plans are made at a time, one of each user, and whoever comes then is told when to come again.
 func TestAtOnce(t *testing.T) {
 	p := planner(t, cluster())
 	charts := slow{p.Sources, make(chan struct{}, 8), make(chan struct{})}
 	p.Sources = charts
-	server := httptest.NewServer(planning.Handler(func(*http.Request) (*planning.Planner, error) { return p, nil }))
-	defer server.Close()
-	ask := func() (*http.Response, error) {
-		return server.Client().Post(server.URL+"/plan?diff=true", "", strings.NewReader(fmt.Sprintf(manifest, "web", "web-1")))
+	server := served(t, p)
+	ask := func(user string) (*http.Response, error) {
+		return posted(server, user, strings.NewReader(fmt.Sprintf(manifest, "web", "web-1")))
 	}
 	done := make(chan string, 2)
-	for range 2 {
+	for _, user := range []string{"ann", "bob"} {
 		go func() {
-			res, err := ask()
+			res, err := ask(user)
 			if err != nil {
 				done <- err.Error()
 				return
 			}
-			res.Body.Close()
 			done <- res.Status
 		}()
 		<-charts.asked
+		// A second plan of the same user is one too many, also while there is a place.
+		res, err := ask(user)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if res.StatusCode != http.StatusTooManyRequests || res.Header.Get("Retry-After") == "" {
+			t.Errorf("the second plan of %s gets %s with Retry-After %q; want 429 with a time", user, res.Status, res.Header.Get("Retry-After"))
+		}
 	}
-	res, err := ask()
+	res, err := ask("eve")
 	if err != nil {
 		t.Fatal(err)
 	}
-	res.Body.Close()
 	if res.StatusCode != http.StatusTooManyRequests || res.Header.Get("Retry-After") == "" {
 		t.Errorf("the third gets %s with Retry-After %q; want 429 with a time", res.Status, res.Header.Get("Retry-After"))
 	}
@@ -66,12 +100,42 @@ func TestAtOnce(t *testing.T) {
 			t.Errorf("one of the two gets %s", status)
 		}
 	}
-	if res, err = ask(); err != nil {
+	if res, err = ask("eve"); err != nil {
 		t.Fatal(err)
 	}
-	res.Body.Close()
 	if res.StatusCode != http.StatusOK {
 		t.Errorf("when they are made, the next gets %s", res.Status)
+	}
+}
+
+// Whoever sends manifests slowly has no place of a plan meanwhile.
+func TestSlowBody(t *testing.T) {
+	server := served(t, planner(t, cluster()))
+	var ends []func()
+	done := make(chan error, 8)
+	for i := range cap(done) {
+		body, end := io.Pipe()
+		ends = append(ends, func() { end.Close() })
+		go func() {
+			_, err := posted(server, fmt.Sprint("slow-", i%4), body)
+			done <- err
+		}()
+		if _, err := io.WriteString(end, "# ."); err != nil { // it is on its way
+			t.Fatal(err)
+		}
+	}
+	res, err := posted(server, "ann", strings.NewReader(fmt.Sprintf(manifest, "web", "web-1")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res.StatusCode != http.StatusOK {
+		t.Errorf("beside %d that send slowly, a plan gets %s", cap(done), res.Status)
+	}
+	for _, end := range ends {
+		end()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
 	}
 }
 

@@ -104,5 +104,5 @@ func (m *Manifests) add(scheme *runtime.Scheme, namespace string, document []byt
 // clusterScoped are the kinds without a namespace of those that we plan for.
 var clusterScoped = map[string]bool{
 	"MultiClusterService": true, "StateManagementProvider": true, "Management": true, "Region": true, "Release": true, "ProviderTemplate": true,
-	"AccessManagement": true, "Namespace": true, "ProviderInterface": true, "ManagementBackup": true,
+	"AccessManagement": true, "Namespace": true, "ProviderInterface": true, "ManagementBackup": true, "PriceList": true,
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/pmezard/go-difflib/difflib"
 	admissionv1 "k8s.io/api/admission/v1"
 	appsv1 "k8s.io/api/apps/v1"
+	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -18,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"portico.dev/portico/admission/webhook"
+	costv1 "portico.dev/portico/api/cost/v1alpha1"
 	kcm "portico.dev/portico/api/kcm/v1beta1"
 	statev1 "portico.dev/portico/api/state/v1alpha1"
 	sveltosv1 "portico.dev/portico/api/sveltos/v1beta1"
@@ -34,8 +36,11 @@ type Planner struct {
 	Adapter serviceset.Config
 	// Sources read charts for diffs; nil makes plans without.
 	Sources Sources
-	// Rules are the parts of the admission that are not its own.
+	// ParseValues, CompileRule, CheckRules and CheckPrices are the parts of the admission that are not its
+	// own; webhook.Options says what each is about. Any may be nil.
 	ParseValues, CompileRule func(string) error
+	CheckRules               func(*corev1.ConfigMap) field.ErrorList
+	CheckPrices              func(name string, spec costv1.PriceListSpec, text string) field.ErrorList
 }
 
 // Options say what of a plan is wanted.
@@ -49,7 +54,7 @@ type Options struct {
 // NewScheme knows every kind that plans are made of.
 func NewScheme() (*runtime.Scheme, error) {
 	s := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{kcm.AddToScheme, statev1.AddToScheme, sveltosv1.AddToScheme, corev1.AddToScheme, appsv1.AddToScheme, sourcev1.AddToScheme} {
+	for _, add := range []func(*runtime.Scheme) error{kcm.AddToScheme, statev1.AddToScheme, costv1.AddToScheme, sveltosv1.AddToScheme, corev1.AddToScheme, appsv1.AddToScheme, authorizationv1.AddToScheme, sourcev1.AddToScheme} {
 		if err := add(s); err != nil {
 			return nil, err
 		}
@@ -108,8 +113,9 @@ func (p *Planner) admit(ctx context.Context, asked plan.Question) ([]string, err
 		return refused, err
 	}
 	return webhook.Judge(ctx, webhook.Options{
-		Reader: kube, Mapper: p.Kube.RESTMapper(), Scheme: p.Kube.Scheme(), SystemNamespace: p.Adapter.Home,
-		ParseValues: p.ParseValues, CompileRule: p.CompileRule, Engines: engines,
+		Reader: heads{kube, change.Object}, Mapper: p.Kube.RESTMapper(), Scheme: p.Kube.Scheme(), SystemNamespace: p.Adapter.Home, Clock: p.Adapter.Clock,
+		ParseValues: p.ParseValues, CompileRule: p.CompileRule, CheckRules: p.CheckRules, CheckPrices: p.CheckPrices,
+		MayUseTenant: p.mayUse, Engines: engines,
 	}, q)
 }
 

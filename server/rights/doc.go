@@ -7,8 +7,8 @@
 // Who may list ClusterDeployments in all namespaces sees everything. Others see the clusters of
 // the namespaces in which they may get ClusterDeployments, and the telemetry of the tenants all of
 // whose clusters are among them: who can label one cluster with a tenant's name must not read what
-// that tenant's other clusters say. PLATFORM is nobody's own: the management plane's telemetry is
-// in it.
+// that tenant's other clusters say. PLATFORM, whose clusters have no label, is nobody's own; nor is
+// what the management plane tells of itself.
 //
 // What cannot be asked is not allowed. Begin with Judge.
 package rights

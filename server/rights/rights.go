@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -28,7 +29,7 @@ const (
 	// Life is how long an answer counts: so long somebody keeps a right that was taken away.
 	Life         = 5 * time.Second
 	mostAnswers  = 200_000
-	mostAtOnce   = 16
+	mostAtOnce   = 32
 	askingTimeIs = 10 * time.Second
 )
 
@@ -41,8 +42,14 @@ type Judge struct {
 	homes   func() (map[store.Tenant][]string, error)
 	clock   fleet.Clock
 
+	// asking is held by who asks the API server, whoever that is for: one user with many namespaces
+	// and many requests is no more than its share.
+	asking chan struct{}
+
 	mu    sync.Mutex
 	known map[question]answer
+	// asked are the questions that somebody asks at this moment.
+	asked map[question]chan struct{}
 }
 
 type question struct{ who, verb, namespace string }
@@ -55,7 +62,10 @@ type answer struct {
 // New returns a judge. Homes says in which namespaces each tenant has clusters, in all of them or
 // with an error.
 func New(reviews AccessReviews, homes func() (map[store.Tenant][]string, error), clock fleet.Clock) *Judge {
-	return &Judge{reviews: reviews, homes: homes, clock: clock, known: map[question]answer{}}
+	return &Judge{
+		reviews: reviews, homes: homes, clock: clock, asking: make(chan struct{}, mostAtOnce),
+		known: map[question]answer{}, asked: map[question]chan struct{}{},
+	}
 }
 
 // Sight is what somebody may see.
@@ -117,7 +127,7 @@ func (j *Judge) Sight(ctx context.Context, who signin.Identity) (Sight, error) {
 		}
 	}
 	for tenant, some := range homes {
-		if tenant != store.Platform && !slices.ContainsFunc(some, func(place string) bool { return !s.Sees(place) }) {
+		if tenant != store.Platform && tenant != store.Plane && !slices.ContainsFunc(some, func(place string) bool { return !s.Sees(place) }) {
 			s.Tenants = append(s.Tenants, tenant)
 		}
 	}
@@ -157,6 +167,38 @@ func (j *Judge) Scope(ctx context.Context, who signin.Identity, asked string) (s
 	return store.Scope{}, fmt.Errorf("%w: %s sees several tenants: name one of %s", fleet.ErrInvalid, who.Name, strings.Join(names, ", "))
 }
 
+// Changes is nil for who may update all clusters that a scope is about: those of a tenant, or all there are. The
+// error wraps ErrNotYours.
+func (j *Judge) Changes(ctx context.Context, who signin.Identity, in store.Scope) error {
+	if err := in.Check(); err != nil {
+		return err
+	}
+	all, err := j.ask(ctx, who, question{who.Key(), "update", ""})
+	if all || err != nil {
+		return err
+	}
+	if in.All() {
+		return fmt.Errorf("%w: %s may not update ClusterDeployments in all namespaces, which it takes to change what is about everybody; name a tenant", ErrNotYours, who.Name)
+	}
+	homes, err := j.homes()
+	if err != nil {
+		return err
+	}
+	if len(homes[in.Tenant()]) == 0 {
+		return fmt.Errorf("%w: tenant %s has no clusters: to change what is about it takes the right to update ClusterDeployments in all namespaces", ErrNotYours, in.Tenant())
+	}
+	for _, place := range homes[in.Tenant()] {
+		may, err := j.ask(ctx, who, question{who.Key(), "update", place})
+		if err != nil {
+			return err
+		}
+		if !may {
+			return fmt.Errorf("%w: to change what is about tenant %s takes the right to update ClusterDeployments in all namespaces of its clusters, which %s has not in %s", ErrNotYours, in.Tenant(), who.Name, place)
+		}
+	}
+	return nil
+}
+
 // askAll asks about many namespaces, some at a time.
 func (j *Judge) askAll(ctx context.Context, who signin.Identity, places []string) ([]bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, askingTimeIs)
@@ -187,11 +229,60 @@ func (j *Judge) recall(q question) (may, known bool) {
 	return a.may, ok && j.clock().Before(a.expires)
 }
 
-// ask asks the management API server, unless it has answered just now.
+// ask asks the management API server, unless it has answered just now or is being asked.
 func (j *Judge) ask(ctx context.Context, who signin.Identity, q question) (bool, error) {
-	if may, known := j.recall(q); known {
+	waiting := fmt.Sprintf("waiting to ask the management API server what %s may see", who.Name)
+	for {
+		if may, known := j.recall(q); known {
+			return may, nil
+		}
+		other := j.begin(q)
+		if other == nil {
+			break
+		}
+		select {
+		case <-other: // whose answer counts for us too; if there is none, we ask
+		case <-ctx.Done():
+			return false, fmt.Errorf("%s: %w", waiting, context.Cause(ctx))
+		}
+	}
+	defer j.end(q)
+	if may, known := j.recall(q); known { // it was answered between the two looks
 		return may, nil
 	}
+	select {
+	case j.asking <- struct{}{}:
+		defer func() { <-j.asking }()
+	case <-ctx.Done():
+		return false, fmt.Errorf("%s: %w", waiting, context.Cause(ctx))
+	}
+	may, err := j.review(ctx, who, q)
+	if err != nil {
+		return false, err
+	}
+	j.remember(q, may)
+	return may, nil
+}
+
+// begin says that somebody asks a question. If somebody does already, the channel ends when he is done.
+func (j *Judge) begin(q question) (other chan struct{}) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if other, asked := j.asked[q]; asked {
+		return other
+	}
+	j.asked[q] = make(chan struct{})
+	return nil
+}
+
+func (j *Judge) end(q question) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	close(j.asked[q])
+	delete(j.asked, q)
+}
+
+func (j *Judge) review(ctx context.Context, who signin.Identity, q question) (bool, error) {
 	extra := map[string]authorizationv1.ExtraValue{}
 	for k, v := range who.Extra {
 		extra[k] = v
@@ -205,7 +296,6 @@ func (j *Judge) ask(ctx context.Context, who signin.Identity, q question) (bool,
 	if err != nil {
 		return false, fmt.Errorf("asking the management API server what %s may see: %w", who.Name, err)
 	}
-	j.remember(q, review.Status.Allowed)
 	return review.Status.Allowed, nil
 }
 
@@ -213,6 +303,9 @@ func (j *Judge) remember(q question, may bool) {
 	now := j.clock()
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	if len(j.known) >= mostAnswers {
+		maps.DeleteFunc(j.known, func(_ question, a answer) bool { return !now.Before(a.expires) })
+	}
 	if len(j.known) >= mostAnswers {
 		clear(j.known) // they can all be asked again
 	}

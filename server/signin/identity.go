@@ -2,10 +2,11 @@ package signin
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 )
 
 // Identity is a user as Kubernetes knows users.
@@ -19,13 +20,13 @@ type Identity struct {
 // Authenticated is the group of everybody whom Kubernetes has let in.
 const Authenticated = "system:authenticated"
 
-// Key is the same for equal identities, and for no others.
+// Key is the same for equal identities, and for no others. It is short, however many groups there are.
 func (i Identity) Key() string {
-	var b strings.Builder
+	b := sha256.New()
 	add := func(words ...string) {
-		fmt.Fprintf(&b, "%d", len(words))
+		fmt.Fprintf(b, "%d", len(words)) // a hash takes everything
 		for _, w := range words {
-			fmt.Fprintf(&b, "%q", w)
+			fmt.Fprintf(b, "%q", w)
 		}
 	}
 	add(i.Name, i.UID)
@@ -34,7 +35,7 @@ func (i Identity) Key() string {
 		add(k)
 		add(i.Extra[k]...)
 	}
-	return b.String()
+	return hex.EncodeToString(b.Sum(nil))
 }
 
 // How says by what a request proved whom it comes from.

@@ -1,6 +1,7 @@
 package signin
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
@@ -29,7 +30,9 @@ type Secrets struct {
 }
 
 type grant struct {
-	who     Identity
+	who Identity
+	// key is who's, where secrets are counted.
+	key     string
 	expires time.Time
 }
 
@@ -37,8 +40,9 @@ type grant struct {
 type SecretsConfig struct {
 	Clock  fleet.Clock
 	Random io.Reader
-	// Life is how long a secret works, Most how many may be known at a time: beyond that the one
-	// that would expire first is forgotten.
+	// Life is how long a secret works, Most how many may be known at a time: beyond that, whoever
+	// has most of them loses the one that would expire first. Nobody puts others out by asking
+	// for many.
 	Life time.Duration
 	Most int
 }
@@ -55,7 +59,7 @@ func (s *Secrets) Issue(who Identity) (string, time.Time, error) {
 		return "", time.Time{}, err
 	}
 	now := s.clock()
-	g := grant{who: who, expires: now.Add(s.life)}
+	g := grant{who: who, key: who.Key(), expires: now.Add(s.life)}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.forget(now)
@@ -77,8 +81,13 @@ func (s *Secrets) forget(now time.Time) {
 	if len(s.known) < s.most {
 		return
 	}
+	has := map[string]int{}
+	for _, g := range s.known {
+		has[g.key]++
+	}
 	first := slices.MinFunc(slices.Collect(maps.Keys(s.known)), func(a, b [sha256.Size]byte) int {
-		return s.known[a].expires.Compare(s.known[b].expires)
+		one, other := s.known[a], s.known[b]
+		return cmp.Or(cmp.Compare(has[other.key], has[one.key]), one.expires.Compare(other.expires))
 	})
 	delete(s.known, first)
 }

@@ -13,6 +13,7 @@ import (
 
 	kcm "portico.dev/portico/api/kcm/v1beta1"
 	statev1 "portico.dev/portico/api/state/v1alpha1"
+	"portico.dev/portico/fleet"
 )
 
 // Owner names who wants services on clusters. Namespace is empty for a MultiClusterService.
@@ -80,7 +81,7 @@ func Management() Target {
 // TargetOf is a ClusterDeployment as a target.
 func TargetOf(cd *kcm.ClusterDeployment) Target {
 	return Target{
-		Cluster: types.NamespacedName{Namespace: cd.Namespace, Name: cd.Name}, Labels: cd.Labels,
+		Cluster: types.NamespacedName{Namespace: cd.Namespace, Name: cd.Name}, Labels: fleet.Selectable(cd),
 		Leaving: cd.DeletionTimestamp != nil || cd.Spec.DryRun,
 	}
 }

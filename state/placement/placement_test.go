@@ -78,6 +78,19 @@ func TestTargets(t *testing.T) {
 	}
 }
 
+// A cluster that carries the name of another one is not chosen in its place.
+func TestTargetOfLies(t *testing.T) {
+	const name, place = "k0rdent.mirantis.com/kof-cluster-name", "observability.portico.dev/cluster-namespace"
+	region := selecting(map[string]string{name: "eu", place: "infra"})
+	at := func(namespace, of string) placement.Target {
+		return placement.TargetOf(&kcm.ClusterDeployment{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: of, Labels: map[string]string{name: "eu", place: "infra"}}})
+	}
+	got := placement.Targets(wish(t, platform("m"), region), []placement.Target{at("evil", "mine"), at("evil", "eu"), at("infra", "mine"), at("infra", "eu")})
+	if len(got) != 1 || got[0].String() != "infra/eu" {
+		t.Errorf("Targets = %v; want the region alone", got)
+	}
+}
+
 func TestSetKey(t *testing.T) {
 	at := placement.Target{Cluster: types.NamespacedName{Namespace: "team", Name: "dev"}}
 	namespaced := placement.Owner{Kind: statev1.SubjectNamespaced, Namespace: "team", Name: "ingress"}

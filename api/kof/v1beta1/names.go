@@ -61,6 +61,13 @@ const (
 // VMStorageConnectionFinalizer keeps a VMStorageConnection until its cluster does not ask the node any more.
 const VMStorageConnectionFinalizer = "k0rdent.mirantis.com/vmstorageconnection"
 
+// Labels of ConfigMaps with rules. The value is the cluster that they are for; an empty one means every
+// cluster.
+const (
+	AlertRulesLabel  = "k0rdent.mirantis.com/kof-alert-rules-cluster-name"
+	RecordRulesLabel = "k0rdent.mirantis.com/kof-record-rules-cluster-name"
+)
+
 // Namespace is where telemetry lives on every cluster.
 const Namespace = "kof"
 

@@ -152,6 +152,10 @@ func TestRulesAreDelivered(t *testing.T) {
 	b.await("the report", func() bool {
 		return strings.Contains(b.data(ReportName)["problems"], "ConfigMap "+b.home+"/of-c1, key g, rule Bad, position 1:2: the expression does not parse")
 	})
+	report, err := alert.ReadReport(&corev1.ConfigMap{Data: b.data(ReportName)})
+	if want := (alert.Own{Cluster: "c1", Group: "g", Rule: "Down", Object: "ConfigMap " + b.home + "/of-c1"}); err != nil || len(report.Own) != 1 || report.Own[0] != want || len(report.Problems) != 1 || report.Problems[0].Rule != "Bad" {
+		t.Errorf("for programs it says %+v, %v", report, err)
+	}
 	if s := b.ctl.Summary(); s.Refused != 1 || s.Used != 3 || !s.ReceiversValid {
 		t.Errorf("the summary is %+v", s)
 	}

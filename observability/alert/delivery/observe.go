@@ -21,7 +21,7 @@ const (
 	// ReceiversKey is its key.
 	ReceiversKey = "alertmanager.yaml"
 	// ReportName is the ConfigMap that says which rules are refused.
-	ReportName = "portico-alert-rules"
+	ReportName = alert.ReportName
 )
 
 // Observed is all that a pass looks at.

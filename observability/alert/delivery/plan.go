@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"cmp"
 	"maps"
 
 	corev1 "k8s.io/api/core/v1"
@@ -30,8 +31,9 @@ type Plan struct {
 	Outputs []Output
 	// Receivers is the configuration of Alertmanager; empty means the one that sends to nobody.
 	Receivers string
-	// Used says how many rules there are.
+	// Used says how many rules there are, Own which of them are those of one cluster.
 	Used            int
+	Own             []alert.Own
 	Problems, Notes []alert.Problem
 }
 
@@ -41,7 +43,7 @@ type Output struct{ Was, Now *corev1.ConfigMap }
 // Decide says what is to be done.
 func Decide(at Settings, saw Observed) Plan {
 	rules := alert.Merge(saw.Rules)
-	plan := Plan{Receivers: saw.Receivers, Problems: rules.Problems, Notes: rules.Notes}
+	plan := Plan{Receivers: saw.Receivers, Own: rules.Own, Problems: rules.Problems, Notes: rules.Notes}
 	for _, g := range append(rules.RecordsFor(at.Region), rules.Alerts...) {
 		plan.Used += len(g.Rules)
 	}
@@ -56,12 +58,27 @@ func Decide(at Settings, saw Observed) Plan {
 	for i := range saw.RecordOutputs {
 		was := &saw.RecordOutputs[i]
 		now := was.DeepCopy()
-		now.Data = map[string]string{alert.RecordOutputKey: rules.RecordValues(was.Labels[alert.RecordOutputLabel])}
+		now.Data = map[string]string{alert.RecordOutputKey: rules.RecordValues(recordsOf(was, saw.RecordOutputs))}
 		if !users(was) && !maps.Equal(was.Data, now.Data) {
 			plan.Outputs = append(plan.Outputs, Output{was, now})
 		}
 	}
 	return plan
+}
+
+// recordsOf is the region whose own rules an output gets; empty for those of all regions alone. Rules name a
+// region without its namespace. Of several outputs of a name the oldest is that region's: anybody who
+// may write ConfigMaps somewhere can name it.
+func recordsOf(c *corev1.ConfigMap, all []corev1.ConfigMap) string {
+	name := c.Labels[alert.RecordOutputLabel]
+	for i := range all {
+		o := &all[i]
+		older := cmp.Or(o.CreationTimestamp.Compare(c.CreationTimestamp.Time), cmp.Compare(o.Namespace, c.Namespace), cmp.Compare(o.Name, c.Name)) < 0
+		if older && o.Labels[alert.RecordOutputLabel] == name {
+			return ""
+		}
+	}
+	return name
 }
 
 // users says whether an output is the user's.

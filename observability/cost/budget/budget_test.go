@@ -3,7 +3,6 @@ package budget_test
 import (
 	"errors"
 	"math"
-	"strings"
 	"testing"
 	"time"
 
@@ -114,29 +113,26 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-func TestParse(t *testing.T) {
-	all, err := budget.Parse([]byte("budgets:\n- name: a\n  for: {cluster: c, label: team=x}\n  monthly: 12.5\n  thresholds: [90, 10, 90]\n- name: b\n  for: {namespace: shop}\n  monthly: 5000000\n"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := all[0].Thresholds; len(got) != 2 || got[0] != 10 || all[0].Limit != 12_500_000_000 || len(all[1].Thresholds) != 3 {
-		t.Errorf("got %+v", all)
-	}
-	if !all[0].For.Matches(&cost.Properties{Cluster: "c", Labels: map[string]string{"team": "x"}}) || all[0].For.Matches(&cost.Properties{Cluster: "c"}) {
-		t.Error("the owner matches by its label alone or not at all")
-	}
-	for text, want := range map[string]string{
-		"budgets:\n- name: a\n  for: {}\n  monthly: 1\n":                                                   "budgets[0].for:",
-		"budgets:\n- name: a\n  for: {tenant: x}\n":                                                        "budgets[0].monthly:",
-		"budgets:\n- name: a\n  for: {tenant: x}\n  monthly: -1\n":                                         "not negative",
-		"budgets:\n- name: a\n  for: {tenant: x}\n  monthly: 0\n":                                          "more than 0",
-		"budgets:\n- name: a\n  for: {tenant: x}\n  monthly: 1\n  thresholds: [0]\n":                       "budgets[0].thresholds:",
-		"budgets:\n- name: a\n  for: {label: x}\n  monthly: 1\n":                                           "<name>=<value>",
-		"budgets:\n- name: a\n  for: {tenant: x}\n  monthly: 1\n  wekly: 1\n":                              "wekly",
-		"budgets:\n- {name: a, for: {tenant: x}, monthly: 1}\n- {name: a, for: {tenant: x}, monthly: 1}\n": "no other budget",
+// A budget of a namespace's clusters counts no others, whatever costs call them.
+func TestOwnerOfClusters(t *testing.T) {
+	for _, c := range []struct {
+		why  string
+		of   budget.Owner
+		what cost.Properties
+		want bool
+	}{
+		{"Nothing written is everything.", budget.Owner{}, cost.Properties{Cluster: "c", Home: "a"}, true},
+		{"The namespace's clusters.", budget.Owner{Home: "a"}, cost.Properties{Cluster: "c", Home: "a"}, true},
+		{"Another namespace's are not.", budget.Owner{Home: "a"}, cost.Properties{Cluster: "c", Home: "b"}, false},
+		{"What has no cluster is nobody's.", budget.Owner{Home: "a"}, cost.Properties{}, false},
+		{"A twin is called by its namespace too.", budget.Owner{Home: "a", Cluster: "c"}, cost.Properties{Cluster: "a/c", Home: "a"}, true},
+		{"The other twin.", budget.Owner{Home: "a", Cluster: "c"}, cost.Properties{Cluster: "b/c", Home: "b"}, false},
+		{"A tenant's name does not open other namespaces.", budget.Owner{Home: "a", Tenant: "red"}, cost.Properties{Cluster: "c", Home: "b", Tenant: "red"}, false},
+		{"A label, as Prometheus spells it.", budget.Owner{Label: "app.kubernetes.io/part-of", Value: "x"}, cost.Properties{Labels: map[string]string{"app_kubernetes_io_part_of": "x"}}, true},
+		{"No label.", budget.Owner{Label: "team", Value: "x"}, cost.Properties{}, false},
 	} {
-		if _, err := budget.Parse([]byte(text)); !errors.Is(err, fleet.ErrInvalid) || !strings.Contains(err.Error(), want) {
-			t.Errorf("%q: got %v, want invalid with %q", text, err, want)
+		if got := c.of.Matches(&c.what); got != c.want {
+			t.Errorf("%s got %t", c.why, got)
 		}
 	}
 }

@@ -2,7 +2,7 @@
 //
 // A Budget limits the cost of a tenant, a namespace, a cluster or a label for a calendar month of
 // UTC. Judge compares it with what was spent and with a Forecast; it sends nothing: alerts are
-// made of its judgements elsewhere. Budgets are written in YAML, and read strictly.
+// made of its judgements elsewhere, by package judge, which reads the objects of kind Budget.
 //
-// It is pure. Begin with Parse, Expect and Judge.
+// It is pure. Begin with Review, Expect and Judge.
 package budget

@@ -45,3 +45,35 @@ func TestReview(t *testing.T) {
 		t.Errorf("the forecast is made of %d days, %s", all[0].Expected.Days, all[0].Expected.Sureness)
 	}
 }
+
+// Two pods of one namespace, of two teams, each with a core of four: 4.8 and 4.8 in two days at 0.1, and 9.6 idle,
+// which is the cluster's and no team's. What a budget counts does not depend on the others beside it.
+func TestReviewByLabel(t *testing.T) {
+	pod := func(name, team string) cost.Pod {
+		return cost.Pod{
+			Cluster: "c", Home: "h", Namespace: "shop", Name: name, Node: "n", Labels: map[string]string{"team": team, "app": name},
+			CPU: cost.Demand{Request: cost.Always(1), Usage: cost.Always(1)}, RAM: cost.Demand{Usage: cost.Always(0)},
+		}
+	}
+	facts := cost.Facts{
+		Nodes: []cost.Node{{Cluster: "c", Home: "h", Machine: price.Machine{Name: "n"}, Life: cost.Life{Start: november.Start}, CPU: cost.Always(4), RAM: cost.Always(0)}},
+		Pods:  []cost.Pod{pod("a", "x"), pod("b", "y")},
+	}
+	all := []budget.Budget{
+		{Name: "x", For: budget.Owner{Label: "team", Value: "x"}, Limit: money.Unit}, {Name: "b", For: budget.Owner{Label: "app", Value: "b"}, Limit: money.Unit},
+		{Name: "shop", For: budget.Owner{Home: "h", Namespace: "shop"}, Limit: money.Unit}, {Name: "all", Limit: money.Unit},
+	}
+	books := budget.Books{Facts: facts, Now: november.Start.Add(48 * time.Hour), Terms: cost.Terms{Book: price.Book{Lists: []price.List{{Name: "l", Defaults: &price.Rates{CPU: 1e11}}}}}}
+	for _, some := range [][]budget.Budget{all, all[:1], all[1:2]} {
+		got, err := budget.Review(books, some)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := map[string]string{"x": "4.80", "b": "4.80", "shop": "9.60", "all": "19.20"}
+		for _, j := range got {
+			if j.Spent.String() != want[j.Budget.Name] {
+				t.Errorf("%s has spent %s, want %s", j.Budget.Name, j.Spent, want[j.Budget.Name])
+			}
+		}
+	}
+}

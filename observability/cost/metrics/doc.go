@@ -1,4 +1,4 @@
-// Package metrics reads the facts about costs from a store of metrics: what an OpenTelemetry
+// Package metrics reads the facts about costs from a store of metrics, or from all regions': what an OpenTelemetry
 // collector with the k8s_cluster and kubeletstats receivers writes by Prometheus' remote write.
 //
 // The names of metrics and labels that it relies on are in names.go, in one table. It asks each

@@ -1,10 +1,17 @@
 package metrics
 
+import (
+	"portico.dev/portico/observability/collect"
+	"portico.dev/portico/observability/cost"
+)
+
 // Labels of all series.
 const (
 	clusterLabel   = "cluster"
 	namespaceLabel = "clusterNamespace"
 	tenantLabel    = "tenant"
+	// storeLabel is the region whose store a series is in; there is none where only one store is asked.
+	storeLabel = "region"
 )
 
 // Labels that say what a series is about: OpenTelemetry's resource attributes as remote write
@@ -20,6 +27,13 @@ const (
 	regionLabel     = "cloud_region"
 	providerLabel   = "cloud_provider"
 	applicationName = "app"
+	// What the kubelet itself, and NVIDIA's exporter of metrics of GPUs, call things. The exporter's own
+	// names for the pod that has a GPU make way for those of the exporter's pod.
+	kubeletNamespace = "namespace"
+	kubeletClaim     = "persistentvolumeclaim"
+	gpuNamespace     = "exported_namespace"
+	gpuPod           = "exported_pod"
+	gpuNode          = "node"
 )
 
 // workloads are the labels that name a pod's workload, where the collector adds them, and its
@@ -41,6 +55,8 @@ const (
 	aboutClaim
 	aboutMount
 	aboutService
+	aboutKubeletClaim
+	aboutGPU
 )
 
 // reading is one metric that is read, and how.
@@ -62,6 +78,7 @@ const (
 	podPhase, podSeen                             part = "pod phase", "pod seen"
 	cpuRequest, cpuLimit, cpuUsage                part = "cores requested", "cores at most", "cores used"
 	ramRequest, ramLimit, ramUsage                part = "memory requested", "memory at most", "memory used"
+	gpuRequest, gpuUsage                          part = "GPUs requested", "GPUs used"
 	sent, received                                part = "bytes sent", "bytes received"
 	claimBytes, mountBytes, balancer              part = "claim", "mounted claim", "load balancer"
 )
@@ -71,6 +88,9 @@ const (
 //	k8s_cluster receiver   k8s_node_allocatable_*, k8s_container_*_request, *_limit, k8s_pod_phase;
 //	                       where they are switched on, k8s_persistentvolumeclaim_storage_capacity_bytes
 //	                       and k8s_service_load_balancer_ingress_count
+//	                       (and k8s_node_allocatable_nvidia_com_gpu, where nodes have some)
+//	the kubelet itself     kubelet_volume_stats_capacity_bytes
+//	NVIDIA's exporter      DCGM_FI_DEV_GPU_UTIL, where pods with it are annotated to be scraped
 //	kubeletstats receiver  k8s_pod_cpu_usage, k8s_pod_memory_working_set_bytes,
 //	                       k8s_pod_network_io_bytes_total, k8s_volume_capacity_bytes, k8s_node_cpu_usage
 //
@@ -94,12 +114,16 @@ var readings = []reading{
 	{"k8s_pod_network_io_bytes_total", `direction="receive"`, aboutPod, "increase", "sum", received},
 	{"k8s_persistentvolumeclaim_storage_capacity_bytes", "", aboutClaim, "avg_over_time", "max", claimBytes},
 	{"k8s_volume_capacity_bytes", claimLabel + `!=""`, aboutMount, "avg_over_time", "max", mountBytes},
+	{"kubelet_volume_stats_capacity_bytes", "", aboutKubeletClaim, "avg_over_time", "max", mountBytes},
+	// A GPU belongs to one pod at a time: as many series as there are, so many it has.
+	{"DCGM_FI_DEV_GPU_UTIL", gpuPod + `!=""`, aboutGPU, "avg_over_time", "count", gpuRequest},
+	{"DCGM_FI_DEV_GPU_UTIL", gpuPod + `!=""`, aboutGPU, "avg_over_time", "sum", gpuUsage},
 	{"k8s_service_load_balancer_ingress_count", "", aboutService, "avg_over_time", "max", balancer},
 }
 
 // by are the labels by which series of a subject are told apart, or described.
 func (a about) by() []string {
-	all := []string{clusterLabel, namespaceLabel, tenantLabel}
+	all := []string{clusterLabel, namespaceLabel, tenantLabel, storeLabel}
 	switch a {
 	case aboutNode:
 		return append(all, nodeLabel, instanceLabel, regionLabel, providerLabel)
@@ -107,6 +131,10 @@ func (a about) by() []string {
 		return append(all, podNamespace, claimLabel, classLabel)
 	case aboutService:
 		return append(all, podNamespace, serviceLabel)
+	case aboutKubeletClaim:
+		return append(all, kubeletNamespace, kubeletClaim)
+	case aboutGPU:
+		return append(all, gpuNamespace, gpuPod, gpuNode)
 	case aboutMount:
 		return append(all, podNamespace, podLabel, nodeLabel, claimLabel, classLabel)
 	}
@@ -114,13 +142,19 @@ func (a about) by() []string {
 	for _, w := range workloads {
 		all = append(all, w.label)
 	}
+	for _, name := range collect.PodLabels() {
+		all = append(all, podLabelOf(name))
+	}
 	return all
 }
+
+// podLabelOf is the label that carries a label of a pod.
+func podLabelOf(name string) string { return cost.LabelName(collect.PodLabelPrefix + name) }
 
 // steady says that a reading is a decision of somebody, and seldom changes.
 func (r reading) steady() bool {
 	switch r.into {
-	case cpuRequest, cpuLimit, ramRequest, ramLimit:
+	case cpuRequest, cpuLimit, ramRequest, ramLimit, gpuRequest:
 		return true
 	}
 	return false

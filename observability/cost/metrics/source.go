@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
 
 	"portico.dev/portico/fleet"
@@ -38,15 +40,21 @@ type Options struct {
 	Values int
 }
 
+// Asker evaluates PromQL: a store, or all regions as if they were one. What an answer lacks is among
+// its warnings.
+type Asker interface {
+	Query(ctx context.Context, in store.Scope, expr parser.Expr, on store.Range, at store.Limits) (store.Answer, error)
+}
+
 // Source reads facts. It is safe for concurrent use.
 type Source struct {
-	metrics store.Metrics
+	metrics Asker
 	clock   fleet.Clock
 	options Options
 }
 
-// New returns a source of what a store knows.
-func New(m store.Metrics, clock fleet.Clock, o Options) *Source {
+// New returns a source of what a store, or all regions, know.
+func New(m Asker, clock fleet.Clock, o Options) *Source {
 	if o.Values <= 0 {
 		o.Values = 10_000_000
 	}
@@ -69,6 +77,8 @@ type grid struct {
 	begin time.Time
 	step  time.Duration
 	cells int
+	// end is that of the window: the last cell may be longer.
+	end time.Time
 }
 
 // gridOf chooses the finest grid that the number of pods allows.
@@ -77,7 +87,7 @@ func (s *Source) gridOf(over window.Window, pods int) (grid, error) {
 		begin := over.Start.Truncate(step)
 		cells := int((over.End.Sub(begin) + step - 1) / step)
 		if cells <= mostCells && cells*pods*grainy <= s.options.Values {
-			return grid{begin, step, cells}, nil
+			return grid{begin, step, cells, over.End}, nil
 		}
 	}
 	return grid{}, fmt.Errorf("window: %w: %d pods in %s take more than %d values: ask for a shorter window, or for one tenant",
@@ -96,18 +106,19 @@ func (s *Source) Facts(ctx context.Context, in store.Scope, over window.Window) 
 	if over.Empty() {
 		return f, nil
 	}
-	all, pods, err := s.clusters(ctx, in, over)
+	saw, err := s.clusters(ctx, in, over)
 	if err != nil {
 		return f, err
 	}
-	g, err := s.gridOf(over, pods)
+	f.Notes = note(f.Notes, saw.notes...)
+	g, err := s.gridOf(over, saw.pods)
 	if err != nil {
 		return f, err
 	}
 	if g.step > time.Hour {
-		f.Notes = append(f.Notes, fmt.Sprintf("usage is averaged over %s each, so that %d pods fit in memory", g.step, pods))
+		f.Notes = append(f.Notes, fmt.Sprintf("usage is averaged over %s each, so that %d pods fit in memory", g.step, saw.pods))
 	}
-	for _, some := range batches(all) {
+	for _, some := range batches(saw.all) {
 		if err := s.read(ctx, asking{in, some, g}, &f); err != nil {
 			return f, err
 		}
@@ -124,9 +135,9 @@ type asking struct {
 
 // read adds the facts of some clusters.
 func (s *Source) read(ctx context.Context, q asking, f *cost.Facts) error {
-	reads := map[[2]string]*read{}
+	reads := map[key]*read{}
 	for _, c := range q.about {
-		reads[[2]string{c.cluster, c.namespace}] = newRead(c, q.grid, q.in, s.options)
+		reads[c.key] = newRead(c, q.grid, q.in, s.options)
 	}
 	for _, want := range readings {
 		answer, err := s.query(ctx, q.in, want.expr(q.about, q.grid.step), q.grid)
@@ -136,7 +147,7 @@ func (s *Source) read(ctx context.Context, q asking, f *cost.Facts) error {
 		f.Notes = note(f.Notes, answer.Warnings...)
 		for _, series := range answer.Series {
 			// Clusters of one name in another namespace are of another batch.
-			if r := reads[[2]string{series.Labels.Get(clusterLabel), series.Labels.Get(namespaceLabel)}]; r != nil {
+			if r := reads[keyOf(series.Labels)]; r != nil {
 				r.take(want, series)
 			}
 		}
@@ -147,7 +158,7 @@ func (s *Source) read(ctx context.Context, q asking, f *cost.Facts) error {
 		}
 	}
 	for _, c := range q.about {
-		reads[[2]string{c.cluster, c.namespace}].into(f)
+		reads[c.key].into(f)
 	}
 	return nil
 }
@@ -187,63 +198,110 @@ func note(notes []string, more ...string) []string {
 	return notes
 }
 
+// key tells clusters apart. Two planes may send to regions that a third one asks, so that one name is
+// that of two clusters; and a cluster that moved has its costs where it was at the time. Whoever sends says
+// what its cluster is called, but not whose it is: what one tenant says of a cluster is not put to another's.
+type key struct{ cluster, namespace, region, tenant string }
+
+func keyOf(l labels.Labels) key {
+	return key{l.Get(clusterLabel), l.Get(namespaceLabel), l.Get(storeLabel), l.Get(tenantLabel)}
+}
+
+func (k key) compare(o key) int {
+	return cmp.Or(strings.Compare(k.cluster, o.cluster), strings.Compare(k.namespace, o.namespace), strings.Compare(k.region, o.region), strings.Compare(k.tenant, o.tenant))
+}
+
 // identity is a cluster as series tell it.
 type identity struct {
-	cluster, namespace string
+	key
 	// name is what costs call it.
 	name string
 	pods int
 }
 
-// clusters are those of which there are series, and how many pods there are in the window.
-func (s *Source) clusters(ctx context.Context, in store.Scope, over window.Window) ([]identity, int, error) {
-	var all []identity
-	where := map[[2]string]int{}
-	pods := 0
+// census is which clusters there are, how many pods they have in a window, and what is to be told of it.
+type census struct {
+	all   []identity
+	pods  int
+	notes []string
+}
+
+// clusters are those of which there are series.
+func (s *Source) clusters(ctx context.Context, in store.Scope, over window.Window) (census, error) {
+	var out census
+	where := map[key]int{}
 	at := store.Range{Start: over.End, End: over.End}
 	span := strconv.FormatInt(max(over.End.Sub(over.Start).Milliseconds(), 1), 10) + "ms"
 	for _, metric := range []string{"k8s_pod_phase", "k8s_pod_cpu_usage", "k8s_node_allocatable_cpu"} {
-		expr, err := grammar().ParseExpr(fmt.Sprintf("count by (%s, %s) (last_over_time(%s[%s]))", clusterLabel, namespaceLabel, metric, span))
+		expr, err := grammar().ParseExpr(fmt.Sprintf("count by (%s, %s, %s, %s) (last_over_time(%s[%s]))", clusterLabel, namespaceLabel, storeLabel, tenantLabel, metric, span))
 		if err != nil {
-			return nil, 0, fmt.Errorf("writing the question for clusters: %w", err)
+			return out, fmt.Errorf("writing the question for clusters: %w", err)
 		}
 		answer, err := s.metrics.Query(ctx, in, expr, at, store.Limits{})
 		if err != nil {
-			return nil, 0, fmt.Errorf("reading which clusters there are: %w", err)
+			return out, fmt.Errorf("reading which clusters there are: %w", err)
 		}
+		out.notes = note(out.notes, answer.Warnings...)
 		for _, series := range answer.Series {
-			k := [2]string{series.Labels.Get(clusterLabel), series.Labels.Get(namespaceLabel)}
+			k := keyOf(series.Labels)
 			if _, ok := where[k]; !ok {
-				where[k] = len(all)
-				all = append(all, identity{cluster: k[0], namespace: k[1]})
+				where[k] = len(out.all)
+				out.all = append(out.all, identity{key: k})
 			}
+			c := &out.all[where[k]]
 			for _, p := range series.Samples {
 				if metric != "k8s_node_allocatable_cpu" {
-					all[where[k]].pods = max(all[where[k]].pods, int(p.Value))
+					c.pods = max(c.pods, int(p.Value))
 				}
 			}
 		}
 	}
-	for _, c := range all {
-		pods += c.pods
+	for _, c := range out.all {
+		out.pods += c.pods
 	}
-	slices.SortFunc(all, func(a, b identity) int {
-		return strings.Compare(a.cluster+"\x00"+a.namespace, b.cluster+"\x00"+b.namespace)
-	})
-	return named(all), pods, nil
+	slices.SortFunc(out.all, func(a, b identity) int { return a.compare(b.key) })
+	out.all = named(out.all)
+	return out, nil
 }
 
-// named gives clusters their names. Two of one name in two namespaces are told apart.
+// named gives clusters their names. Two of one name are told apart by their namespaces, two of one name and
+// namespace by their regions, and what two tenants say of one by the tenants.
 func named(sorted []identity) []identity {
+	type full struct{ namespace, cluster string }
+	namespaces, regions, tenants := several[string]{}, several[full]{}, several[key]{}
+	place := func(k key) key { k.tenant = ""; return k }
+	for _, c := range sorted {
+		namespaces.add(c.cluster, c.namespace)
+		regions.add(full{c.namespace, c.cluster}, c.region)
+		tenants.add(place(c.key), c.tenant)
+	}
 	for i := range sorted {
 		c := &sorted[i]
 		c.name = c.cluster
-		twin := i > 0 && sorted[i-1].cluster == c.cluster || i+1 < len(sorted) && sorted[i+1].cluster == c.cluster
-		if twin && c.namespace != "" {
-			c.name = c.namespace + "/" + c.cluster
+		for _, by := range []struct {
+			needed bool
+			word   string
+		}{
+			{len(namespaces[c.cluster]) > 1, c.namespace},
+			{len(regions[full{c.namespace, c.cluster}]) > 1, c.region},
+			{len(tenants[place(c.key)]) > 1, c.tenant},
+		} {
+			if by.needed && by.word != "" {
+				c.name = by.word + "/" + c.name
+			}
 		}
 	}
 	return sorted
+}
+
+// several are the different words that there are of each key.
+type several[K comparable] map[K]map[string]bool
+
+func (s several[K]) add(k K, word string) {
+	if s[k] == nil {
+		s[k] = map[string]bool{}
+	}
+	s[k][word] = true
 }
 
 func grammar() parser.Parser { return parser.NewParser(parser.Options{}) }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"portico.dev/portico/observability/collect"
 	"portico.dev/portico/observability/cost"
 	"portico.dev/portico/observability/cost/price"
 	"portico.dev/portico/observability/cost/window"
@@ -72,6 +73,15 @@ func (r *read) take(want reading, series store.Series) {
 		}
 		r.mounts[pod][get(claimLabel)] = true
 		t = at(r.claims, claimKey{pod.namespace, get(claimLabel)})
+	case aboutKubeletClaim:
+		t = at(r.claims, claimKey{get(kubeletNamespace), get(kubeletClaim)})
+	case aboutGPU:
+		t = at(r.pods, podKey{get(gpuNamespace), get(gpuPod), get(gpuNode)})
+		if want.into == gpuUsage {
+			for i := range values {
+				values[i] /= 100 // percent of each
+			}
+		}
 	case aboutClaim:
 		t = at(r.claims, claimKey{pod.namespace, get(claimLabel)})
 	}
@@ -139,17 +149,20 @@ func most(into, values []float64) {
 	}
 }
 
-// tenant is whose a series is; the store has checked it against the scope.
+// tenant is whose a series is; the store has checked it against the scope. What comes from clusters has one:
+// what has none is of the plane's own.
 func (r *read) tenant(label string) store.Tenant {
 	if label == "" && !r.scope.All() {
 		return r.scope.Tenant()
 	}
-	return store.Tenant(cmp.Or(label, string(store.Platform)))
+	return store.Tenant(cmp.Or(label, string(store.Plane)))
 }
 
 // into adds the cluster's facts.
 func (r *read) into(f *cost.Facts) {
 	r.adopt()
+	r.begin(r.nodesSeen)
+	r.begin(r.podsSeen)
 	for _, name := range slices.Sorted(maps.Keys(r.nodes)) {
 		if n, ok := r.node(name); ok {
 			f.Nodes = append(f.Nodes, n)
@@ -180,7 +193,7 @@ func (r *read) into(f *cost.Facts) {
 			continue
 		}
 		f.Volumes = append(f.Volumes, cost.Volume{
-			Cluster: r.of.name, Tenant: t.tenant, Disk: price.Disk{Name: k.namespace + "/" + k.name, Class: t.labels[classLabel]},
+			Cluster: r.of.name, Home: r.of.namespace, Tenant: t.tenant, Disk: price.Disk{Name: k.namespace + "/" + k.name, Class: t.labels[classLabel]},
 			Namespace: k.namespace, Claim: k.name, Life: life, Bytes: r.grid.steady(bytes),
 		})
 	}
@@ -193,7 +206,7 @@ func (r *read) into(f *cost.Facts) {
 			}
 		}
 		if life, ok := r.life(t.values[balancer], nil, nil); ok {
-			f.LoadBalancers = append(f.LoadBalancers, cost.LoadBalancer{Cluster: r.of.name, Namespace: k.namespace, Service: k.name, Tenant: t.tenant, Life: life})
+			f.LoadBalancers = append(f.LoadBalancers, cost.LoadBalancer{Cluster: r.of.name, Home: r.of.namespace, Namespace: k.namespace, Service: k.name, Tenant: t.tenant, Life: life})
 		}
 	}
 }
@@ -237,7 +250,7 @@ func (r *read) node(name string) (cost.Node, bool) {
 		return cost.Node{}, false
 	}
 	return cost.Node{
-		Cluster: r.of.name, Tenant: t.tenant, Life: life,
+		Cluster: r.of.name, Home: r.of.namespace, Tenant: t.tenant, Life: life,
 		Machine: price.Machine{Name: name, InstanceType: t.labels[instanceLabel], Region: t.labels[regionLabel], Provider: t.labels[providerLabel]},
 		CPU:     r.grid.steady(t.values[nodeCPU]), RAM: r.grid.steady(t.values[nodeRAM]), GPU: r.grid.steady(t.values[nodeGPU]),
 	}, true
@@ -251,7 +264,7 @@ func (r *read) plane(nodes []cost.Node) (cost.Plane, bool) {
 			continue
 		}
 		if p.Cluster == "" {
-			p = cost.Plane{Cluster: n.Cluster, Tenant: n.Tenant, Life: n.Life}
+			p = cost.Plane{Cluster: n.Cluster, Home: n.Home, Tenant: n.Tenant, Life: n.Life}
 		}
 		if n.Life.Start.Before(p.Life.Start) {
 			p.Life.Start = n.Life.Start
@@ -278,9 +291,10 @@ func (r *read) pod(k podKey) (cost.Pod, bool) {
 	}
 	g := r.grid
 	p := cost.Pod{
-		Cluster: r.of.name, Namespace: k.namespace, Name: k.name, Node: k.node, Tenant: t.tenant, Life: life,
+		Cluster: r.of.name, Home: r.of.namespace, Namespace: k.namespace, Name: k.name, Node: k.node, Tenant: t.tenant, Life: life,
 		CPU:     cost.Demand{Request: r.steady(t, cpuRequest), Limit: r.steady(t, cpuLimit), Usage: g.series(t.values[cpuUsage])},
 		RAM:     cost.Demand{Request: r.steady(t, ramRequest), Limit: r.steady(t, ramLimit), Usage: g.series(t.values[ramUsage])},
+		GPU:     cost.Demand{Request: r.steady(t, gpuRequest), Usage: g.series(t.values[gpuUsage])},
 		Traffic: cost.Traffic{Sent: g.rate(t.values[sent], life), Received: g.rate(t.values[received], life)},
 		Claims:  r.mounted(k),
 	}
@@ -292,11 +306,26 @@ func (r *read) pod(k podKey) (cost.Pod, bool) {
 	case Internet:
 		p.Traffic.Internet = p.Traffic.Sent
 	}
-	if app := t.labels[applicationName]; app != "" {
-		p.Labels = map[string]string{applicationName: app, "app.kubernetes.io/name": app}
-	}
+	p.Labels = podLabels(t.labels)
 	p.Controller, p.Kind = workload(k.name, t.labels)
 	return p, true
+}
+
+// podLabels are the labels of the pod itself among those of its series.
+func podLabels(of map[string]string) map[string]string {
+	out := map[string]string{}
+	if app := of[applicationName]; app != "" {
+		out[applicationName], out["app.kubernetes.io/name"] = app, app
+	}
+	for _, name := range collect.PodLabels() {
+		if v := of[podLabelOf(name)]; v != "" {
+			out[name] = v
+		}
+	}
+	if len(out) == 0 {
+		return nil
+	}
+	return out
 }
 
 // phaseRunning is what k8s_pod_phase is while a pod runs: 1 before, 3 and 4 after.
@@ -320,6 +349,34 @@ func (r *read) runs(phase, seen []float64) []float64 {
 	return out
 }
 
+// usual is how often our collectors look at a cluster's objects.
+const usual = 15 * time.Second
+
+// begin says how often things could have been seen in the cell in which the cluster was seen first, had
+// it been there from the beginning of the cell: without that, whatever began with the cluster would be as
+// old as the cell. How often things are seen is told by the cells after it. In the first cell of all, the
+// cluster may be older.
+func (r *read) begin(seen []float64) {
+	first := slices.IndexFunc(seen, func(n float64) bool { return n > 0 })
+	if first <= 0 {
+		return
+	}
+	full := 0.0
+	for cell := first + 1; cell < len(seen)-1; cell++ {
+		full = max(full, seen[cell])
+	}
+	if full == 0 {
+		full = float64(r.grid.step / usual)
+	}
+	seen[first] = max(seen[first], full*float64(r.grid.length(first))/float64(r.grid.step))
+}
+
+// length is how much of a cell is in the window.
+func (g grid) length(cell int) time.Duration {
+	from := g.begin.Add(time.Duration(cell) * g.step)
+	return max(min(g.step, g.end.Sub(from)), 0)
+}
+
 // life is from the first cell that is known to the last. Of those two, the part counts in which
 // something was seen as often as it could be: so a pod of ten minutes does not live for an hour.
 func (r *read) life(values, seen, most []float64) (cost.Life, bool) {
@@ -337,14 +394,15 @@ func (r *read) life(values, seen, most []float64) (cost.Life, bool) {
 		}
 		return min(seen[cell]/most[cell], 1)
 	}
-	step := float64(r.grid.step)
-	begin := r.grid.begin
-	life := cost.Life{
-		Start: begin.Add(time.Duration((float64(first) + 1 - share(first)) * step)),
-		End:   begin.Add(time.Duration((float64(last) + share(last)) * step)),
+	at := func(cell int, part float64) time.Time {
+		return r.grid.begin.Add(time.Duration(cell)*r.grid.step + time.Duration(part*float64(r.grid.length(cell))))
 	}
-	if first == last {
-		life.Start = begin.Add(time.Duration(float64(first) * step))
+	life := cost.Life{Start: at(first, 1-share(first)), End: at(last, share(last))}
+	// What lived in one cell alone lies at its beginning, and in the present one at its end: it is there still.
+	if first == last && last < r.grid.cells-1 {
+		life.Start = at(first, 0)
+	} else if first == last {
+		life.End = at(last, 1)
 	}
 	return life, life.Start.Before(life.End)
 }

@@ -6,11 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"portico.dev/portico/fleet"
 	"portico.dev/portico/observability/cost"
-	"portico.dev/portico/observability/cost/price"
 	"portico.dev/portico/observability/cost/window"
 	"portico.dev/portico/observability/store"
 )
@@ -33,16 +33,15 @@ func (f SourceFunc) Facts(ctx context.Context, in store.Scope, over window.Windo
 // ErrDenied means that who asks may not see costs.
 var ErrDenied = errors.New("denied")
 
-// API is what the handlers need. All fields but Shares have to be there.
+// API is what the handlers need. All fields have to be there.
 type API struct {
 	Source Source
 	// Access says whose costs a request may see. ErrDenied becomes the answer 403.
 	Access func(*http.Request) (store.Scope, error)
-	// Book returns the price lists in force.
-	Book  func() price.Book
+	// Terms returns the prices in force, and what is shared where a request does not say so. An error
+	// of kind fleet.ErrNotYet says that they are not known yet.
+	Terms func() (cost.Terms, error)
 	Clock fleet.Clock
-	// Shares are what is shared where a request does not say.
-	Shares cost.Shares
 }
 
 // Handler serves /allocation, /allocation/compute and /assets.
@@ -61,12 +60,15 @@ type response struct {
 	Data    any    `json:"data"`
 	Message string `json:"message,omitempty"`
 	Warning string `json:"warning,omitempty"`
+	// Currency is what amounts are in; OpenCost does not say it.
+	Currency string `json:"currency,omitempty"`
 }
 
 // found is what a handler found, with notes for a person.
 type found struct {
-	data  any
-	notes []string
+	data     any
+	currency string
+	notes    []string
 }
 
 // asker is a request whose scope is known.
@@ -86,7 +88,7 @@ func (a API) serve(answer func(asker) (found, error)) http.HandlerFunc {
 		if err == nil {
 			f, err = answer(asker{r.Context(), in, query{values: r.URL.Query()}})
 		}
-		out := response{Code: http.StatusOK, Status: "success", Data: f.data, Warning: strings.Join(f.notes, "; ")}
+		out := response{Code: http.StatusOK, Status: "success", Data: f.data, Warning: strings.Join(f.notes, "; "), Currency: f.currency}
 		if err != nil {
 			out = response{Code: code(err), Status: "error", Message: err.Error()}
 		}
@@ -122,8 +124,23 @@ func (a API) facts(of asker, over window.Window) (cost.Facts, error) {
 	return f.Of(of.in), nil
 }
 
+// terms are those for a scope. A fixed amount is borne by all tenants: how much of it is one tenant's,
+// the facts of that tenant alone do not tell.
+func (a API) terms(in store.Scope) (cost.Terms, error) {
+	t, err := a.Terms()
+	if len(t.Shares.Fixed) > 0 && !in.All() {
+		t.Shares.Fixed = nil
+		t.Notes = append(slices.Clip(t.Notes), "fixed amounts, which all tenants share, are left out")
+	}
+	return t, err
+}
+
 func (a API) allocation(of asker) (found, error) {
-	ask, err := of.query.allocation(a.Clock(), a.Shares)
+	terms, err := a.terms(of.in)
+	if err != nil {
+		return found{}, err
+	}
+	ask, err := of.query.allocation(a.Clock(), terms)
 	if err != nil {
 		return found{}, err
 	}
@@ -131,12 +148,11 @@ func (a API) allocation(of asker) (found, error) {
 	if err != nil {
 		return found{}, err
 	}
-	book := a.Book()
 	var answers []cost.Answer
 	for _, w := range ask.steps {
 		q := ask.question
 		q.Window = w
-		one, err := cost.Compute(facts, book, q)
+		one, err := cost.Compute(facts, terms.Book, q)
 		if err != nil {
 			return found{}, err
 		}
@@ -152,10 +168,14 @@ func (a API) allocation(of asker) (found, error) {
 	for i, one := range answers {
 		sets[i] = setOf(one)
 	}
-	return found{sets, append(all.Notes, of.query.ignored()...)}, nil
+	return found{sets, terms.Book.Currency(), slices.Concat(terms.Notes, all.Notes, of.query.ignored())}, nil
 }
 
 func (a API) assets(of asker) (found, error) {
+	terms, err := a.terms(of.in)
+	if err != nil {
+		return found{}, err
+	}
 	ask, err := of.query.assets(a.Clock())
 	if err != nil {
 		return found{}, err
@@ -164,11 +184,11 @@ func (a API) assets(of asker) (found, error) {
 	if err != nil {
 		return found{}, err
 	}
-	answer, err := cost.Compute(facts, a.Book(), cost.Question{Window: ask.over, By: []cost.Property{cost.ByCluster}})
+	answer, err := cost.Compute(facts, terms.Book, cost.Question{Window: ask.over, By: []cost.Property{cost.ByCluster}})
 	if err != nil {
 		return found{}, err
 	}
 	// Two lives of one node have one name, and are one asset here.
 	answer = cost.Accumulate([]cost.Answer{answer})
-	return found{assetsOf(answer, ask.by), append(answer.Notes, of.query.ignored()...)}, nil
+	return found{assetsOf(answer, ask.by), terms.Book.Currency(), slices.Concat(terms.Notes, answer.Notes, of.query.ignored())}, nil
 }

@@ -54,12 +54,14 @@ func facts() cost.Facts {
 	return f
 }
 
+func onPremises() (cost.Terms, error) { return cost.Terms{}, nil }
+
 // serve gives all facts to everybody who asks: what a scope must not see is for the handlers to leave out.
 func serve(t *testing.T) *httptest.Server {
 	t.Helper()
 	source := opencost.SourceFunc(func(context.Context, store.Scope, window.Window) (cost.Facts, error) { return facts(), nil })
 	api := opencost.API{
-		Source: source, Book: func() price.Book { return price.Book{} }, Clock: func() time.Time { return now },
+		Source: source, Terms: onPremises, Clock: func() time.Time { return now },
 		Access: func(r *http.Request) (store.Scope, error) {
 			switch who := r.Header.Get("who"); who {
 			case "":
@@ -314,7 +316,7 @@ func TestCodes(t *testing.T) {
 		api := opencost.API{
 			Source: opencost.SourceFunc(func(context.Context, store.Scope, window.Window) (cost.Facts, error) { return cost.Facts{}, err }),
 			Access: func(*http.Request) (store.Scope, error) { return store.Everybody(), nil },
-			Book:   func() price.Book { return price.Book{} }, Clock: func() time.Time { return now },
+			Terms:  onPremises, Clock: func() time.Time { return now },
 		}
 		w := httptest.NewRecorder()
 		api.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/allocation?window=1d", nil))
@@ -330,7 +332,7 @@ func FuzzFilter(f *testing.F) {
 	api := opencost.API{
 		Source: opencost.SourceFunc(func(context.Context, store.Scope, window.Window) (cost.Facts, error) { return facts(), nil }),
 		Access: func(*http.Request) (store.Scope, error) { return store.Of("red"), nil },
-		Book:   func() price.Book { return price.Book{} }, Clock: func() time.Time { return now },
+		Terms:  onPremises, Clock: func() time.Time { return now },
 	}
 	handler := api.Handler()
 	f.Fuzz(func(t *testing.T, filter, aggregate, share string) {
@@ -344,4 +346,72 @@ func FuzzFilter(f *testing.F) {
 			t.Fatalf("another tenant's cluster: %s", w.Body)
 		}
 	})
+}
+
+// Terms are those of the price lists: their currency is told, what they share is shared unless a
+// question says otherwise, and a tenant does not bear alone what all bear.
+func TestTerms(t *testing.T) {
+	now := now
+	terms := cost.Terms{
+		Book:   price.Book{Lists: []price.List{{Name: "l", Currency: "EUR", Defaults: &price.Rates{CPU: 1e10}}}},
+		Shares: cost.Shares{Namespaces: []string{"kube-system"}, Fixed: []cost.Fixed{{Name: "desk", Monthly: 730e9}}},
+		Idle:   cost.IdleShared, Notes: []string{`price list "x" does not count`},
+	}
+	var failure error
+	api := opencost.API{
+		Source: opencost.SourceFunc(func(context.Context, store.Scope, window.Window) (cost.Facts, error) { return facts(), nil }),
+		Terms:  func() (cost.Terms, error) { return terms, failure }, Clock: func() time.Time { return now },
+		Access: func(r *http.Request) (store.Scope, error) {
+			if who := r.Header.Get("who"); who != "" {
+				return store.Of(store.Tenant(who)), nil
+			}
+			return store.Everybody(), nil
+		},
+	}
+	s := httptest.NewServer(api.Handler())
+	t.Cleanup(s.Close)
+	// A day of two nodes of four cores at 0.01: 1.92, and of the fixed amount 24, a day of 1 an hour.
+	for _, c := range []struct {
+		why, who, query string
+		total           float64
+		names           int
+		note            string
+	}{
+		{"Idle and shared cost is borne by shop.", "", "aggregate=namespace", 25.92, 1, "does not count"},
+		{"A tenant bears its own.", "red", "aggregate=namespace", 0.96, 1, "left out"},
+		{"A question says otherwise: __idle__ stands by itself.", "red", "aggregate=namespace&shareIdle=false&includeIdle=true", 0.96, 2, "left out"},
+	} {
+		req, _ := http.NewRequest(http.MethodGet, s.URL+"/allocation?accumulate=true&window=2026-11-02T00:00:00Z,2026-11-03T00:00:00Z&"+c.query, nil)
+		req.Header.Set("who", c.who)
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got struct {
+			Data     []map[string]struct{ TotalCost float64 }
+			Currency string
+			Warning  string
+		}
+		err = json.NewDecoder(resp.Body).Decode(&got)
+		_ = resp.Body.Close()
+		if err != nil || len(got.Data) != 1 {
+			t.Fatal(err, got)
+		}
+		total := 0.0
+		for _, a := range got.Data[0] {
+			total += a.TotalCost
+		}
+		if diff := total - c.total; diff > 1e-9 || diff < -1e-9 || got.Currency != "EUR" || len(got.Data[0]) != c.names || !strings.Contains(got.Warning, c.note) {
+			t.Errorf("%s got %v of %v in %q, %q; want %v of %d", c.why, total, got.Data[0], got.Currency, got.Warning, c.total, c.names)
+		}
+	}
+	failure = fmt.Errorf("%w: prices are being read", fleet.ErrNotYet)
+	resp, err := http.Get(s.URL + "/assets?window=1h")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	if resp.StatusCode != http.StatusServiceUnavailable {
+		t.Errorf("without prices the answer is %s", resp.Status)
+	}
 }

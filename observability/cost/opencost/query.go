@@ -94,14 +94,14 @@ func (q query) ignored() []string {
 	return []string{"these parameters have no effect: " + strings.Join(names, ", ")}
 }
 
-func (q query) allocation(now time.Time, shares cost.Shares) (allocationQuestion, error) {
+func (q query) allocation(now time.Time, terms cost.Terms) (allocationQuestion, error) {
 	q = q.reading()
 	var ask allocationQuestion
 	over, err := window.Parse(q.text("window"), now)
 	if err != nil {
 		return ask, err
 	}
-	ask.question = cost.Question{Window: over, Idle: q.idle(), IdleByNode: q.flag("idleByNode"), Shares: q.shares(shares)}
+	ask.question = cost.Question{Window: over, Idle: q.idle(terms.Idle), IdleByNode: q.flag("idleByNode"), Shares: q.shares(terms.Shares)}
 	for _, word := range q.list("aggregate") {
 		p, err := cost.ParseProperty(word)
 		q.fail(err)
@@ -130,7 +130,9 @@ func (q query) allocation(now time.Time, shares cost.Shares) (allocationQuestion
 	return ask, err
 }
 
-func (q query) idle() cost.IdleMode {
+// idle is what becomes of idle cost. What nobody asks for is left out, as OpenCost does, unless the
+// terms have it shared.
+func (q query) idle(otherwise cost.IdleMode) cost.IdleMode {
 	include := q.flag("includeIdle")
 	include = q.flag("idle") || include
 	share := q.text("shareIdle")
@@ -139,6 +141,8 @@ func (q query) idle() cost.IdleMode {
 	}
 	switch {
 	case q.flag("shareIdle"):
+		return cost.IdleShared
+	case q.text("shareIdle") == "" && otherwise == cost.IdleShared:
 		return cost.IdleShared
 	case include:
 		return cost.IdleSeparate

@@ -30,7 +30,7 @@ func ParseCatalogue(data []byte) (List, error) {
 	if provider == "" {
 		o.fail(o.at, "provider", "expected the provider's name")
 	}
-	l := List{Name: cmp.Or(o.word("name"), provider+" catalogue"), Currency: cmp.Or(o.word("currency"), "USD")}
+	l := List{Name: cmp.Or(o.word("name"), provider+" catalogue"), Currency: o.word("currency")}
 	o.each("instances", func(e *object) {
 		m := Match{InstanceType: e.word("type"), Region: cmp.Or(e.word("region"), region), Spot: "false"}
 		if m.InstanceType == "" {

@@ -9,7 +9,7 @@ import (
 // ParseCustom reads a list that somebody wrote by hand:
 //
 //	name: berlin
-//	currency: EUR
+//	currency: EUR              # that of the other lists, where it is left out
 //	per: hour                  # or month, of 730 hours: for all but egress and loadBalancerIngress
 //	defaults:
 //	  cpu: 0.02                # core
@@ -36,7 +36,7 @@ func ParseCustom(data []byte) (List, error) {
 		return List{}, err
 	}
 	o := open(doc, "")
-	l := List{Name: cmp.Or(o.word("name"), "custom"), Currency: cmp.Or(o.word("currency"), "USD")}
+	l := List{Name: cmp.Or(o.word("name"), "custom"), Currency: o.word("currency")}
 	per := func(r money.Rate) money.Rate { return r }
 	if v, ok := o.take("per"); ok {
 		switch v.text {

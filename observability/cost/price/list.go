@@ -28,6 +28,8 @@ type Rates struct {
 type List struct {
 	Name     string
 	Currency string
+	// For is what the list is for; the zero Scope is for everything.
+	For Scope
 	// Defaults are nil for a list that prices only what it names.
 	Defaults *Rates
 	Nodes    []NodeEntry
@@ -64,6 +66,18 @@ type Match struct {
 	Labels map[string]string
 }
 
+// Scope says what a list is for: each field that is set has to match. What is not known of a place
+// matches no wish.
+type Scope struct{ Provider, Region, Cluster, Home string }
+
+func (s Scope) covers(p Place) bool {
+	return wants(s.Provider, p.Provider) && wants(s.Region, p.Region) && (s.Cluster == "" || s.Cluster == p.Cluster) && (s.Home == "" || s.Home == p.Home)
+}
+
+// Place is where something is that has a price. Cluster is the name of a ClusterDeployment, and
+// Home its namespace.
+type Place struct{ Provider, Region, Cluster, Home string }
+
 // Machine is what is known of a node, in so far as its price depends on it.
 type Machine struct {
 	Name, ProviderID, InstanceType, Region, Provider string
@@ -92,6 +106,20 @@ type Quote struct {
 // Book is price lists in the order in which they are asked. The zero Book is OnPremises alone.
 type Book struct{ Lists []List }
 
+// At are the lists for a place. Its result answers about things that are there.
+func (b Book) At(p Place) Book {
+	if !slices.ContainsFunc(b.Lists, func(l List) bool { return !l.For.covers(p) }) {
+		return b
+	}
+	var there Book
+	for _, l := range b.Lists {
+		if l.For.covers(p) {
+			there.Lists = append(there.Lists, l)
+		}
+	}
+	return there
+}
+
 // Defaults are the prices of what no list names, and the name of the list that they are from.
 func (b Book) Defaults() (Rates, string) {
 	for _, l := range b.Lists {
@@ -113,11 +141,14 @@ func (b Book) Currency() string {
 	return OnPremises().Currency
 }
 
+// general says that a list prices everything, everywhere.
+func (l List) general() bool { return l.Defaults != nil && l.For == (Scope{}) }
+
 // Check refuses lists that cannot be added up, since their currencies differ. The error is of kind
 // fleet.ErrInvalid.
 func (b Book) Check() error {
 	lists := b.Lists
-	if !slices.ContainsFunc(lists, func(l List) bool { return l.Defaults != nil }) {
+	if !slices.ContainsFunc(lists, List.general) {
 		lists = append(slices.Clip(lists), OnPremises())
 	}
 	currency, of := "", ""
@@ -127,7 +158,7 @@ func (b Book) Check() error {
 		case currency == "":
 			currency, of = l.Currency, l.Name
 		default:
-			return fmt.Errorf("%w: price list %q is in %s, %q in %s: nothing converts them; give all lists in one currency, with defaults in one of them",
+			return fmt.Errorf("%w: price list %q is in %s, %q in %s: nothing converts them; give all lists in one currency, with defaults for everything in one of them",
 				fleet.ErrInvalid, of, currency, l.Name, l.Currency)
 		}
 	}

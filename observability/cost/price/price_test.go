@@ -42,7 +42,7 @@ const table = `EndTimestamp,InstanceID,Region,AssetClass,InstanceIDField,Instanc
 `
 
 const catalogue = `{
-  "provider": "aws", "region": "eu",
+  "provider": "aws", "region": "eu", "currency": "USD",
   "instances": [
     {"type": "m5.large", "hourly": 0.107},
     {"type": "m5.large", "spot": true, "hourly": "0.041"}
@@ -212,4 +212,51 @@ func FuzzCatalogue(f *testing.F) {
 		l, err := price.ParseCatalogue(data)
 		sound(t, l, err)
 	})
+}
+
+// A list counts where it is for, and what is not known of a place matches no wish.
+func TestPlaces(t *testing.T) {
+	list := func(name string, cpu money.Rate, of price.Scope) price.List {
+		return price.List{Name: name, Currency: "EUR", For: of, Defaults: &price.Rates{CPU: cpu}}
+	}
+	book := price.Book{Lists: []price.List{
+		list("one cluster", 1, price.Scope{Cluster: "c", Home: "team"}), list("aws in eu", 2, price.Scope{Provider: "aws", Region: "eu"}),
+		list("team", 3, price.Scope{Home: "team"}), list("all", 4, price.Scope{}),
+	}}
+	for _, c := range []struct {
+		why  string
+		at   price.Place
+		want string
+	}{
+		{"The cluster that is named.", price.Place{Cluster: "c", Home: "team", Provider: "aws", Region: "eu"}, "one cluster"},
+		{"Another one of its name.", price.Place{Cluster: "c", Home: "other"}, "all"},
+		{"Provider and region, whatever their case.", price.Place{Cluster: "d", Home: "team", Provider: "AWS", Region: "EU"}, "aws in eu"},
+		{"A region of nobody knows which provider.", price.Place{Region: "eu"}, "all"},
+		{"All of a namespace.", price.Place{Cluster: "d", Home: "team"}, "team"},
+		{"Nothing is known.", price.Place{}, "all"},
+	} {
+		if _, got := book.At(c.at).Defaults(); got != c.want {
+			t.Errorf("%s got %q, want %q", c.why, got, c.want)
+		}
+	}
+	if err := book.Check(); err != nil {
+		t.Error(err)
+	}
+	// Elsewhere the dollars of one's own machines would be added to euros.
+	if err := (price.Book{Lists: book.Lists[:3]}).Check(); !errors.Is(err, fleet.ErrInvalid) {
+		t.Errorf("lists for some places in euros are added to dollars: %v", err)
+	}
+}
+
+// A row that says again what a row before it says is a slip: one of the two prices would be lost.
+func TestTableTwice(t *testing.T) {
+	const row = ",n,,node,metadata.name,,0.1,\n"
+	_, err := price.ParseTable([]byte(strings.SplitAfter(table, "\n")[0] + row + ",m,,node,metadata.name,,0.1,\n" + row))
+	if err == nil || !strings.Contains(err.Error(), "line 4") || !strings.Contains(err.Error(), "line 2") {
+		t.Errorf("got %v, want an error of line 4 that names line 2", err)
+	}
+	// Prices of other times stand in OpenCost's table, of which the first counts.
+	if _, err := price.ParseTable([]byte(strings.SplitAfter(table, "\n")[0] + row + "2028-01-06 23:34:45 UTC" + row)); err != nil {
+		t.Error(err)
+	}
 }

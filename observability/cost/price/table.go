@@ -34,6 +34,7 @@ func ParseTable(data []byte) (List, error) {
 		return l, err
 	}
 	var errs []error
+	seen := map[string]int{}
 	for {
 		fields, err := r.Read()
 		if errors.Is(err, io.EOF) {
@@ -44,7 +45,7 @@ func ParseTable(data []byte) (List, error) {
 			break
 		}
 		row := tableRow{fields: fields, where: where, reader: r}
-		if err := row.into(&l); err != nil {
+		if err := row.into(&l, seen); err != nil {
 			errs = append(errs, err)
 		}
 	}
@@ -88,7 +89,27 @@ func (r tableRow) wrong(column, format string, args ...any) error {
 	return place{line, col}.wrong(column, format, args...)
 }
 
-func (r tableRow) into(l *List) error {
+// once refuses what another line says already. Rows of different times do not say the same.
+func (r tableRow) once(seen map[string]int) error {
+	parts := make([]string, 0, len(columns))
+	for _, c := range columns {
+		if c != "MarketPriceHourly" && c != "Version" {
+			parts = append(parts, r.get(c))
+		}
+	}
+	key := strings.Join(parts, "\x00")
+	line, _ := r.reader.FieldPos(0)
+	if before, twice := seen[key]; twice {
+		return r.wrong("InstanceID", "line %d prices the same: keep one of the two", before)
+	}
+	seen[key] = line
+	return nil
+}
+
+func (r tableRow) into(l *List, seen map[string]int) error {
+	if err := r.once(seen); err != nil {
+		return err
+	}
 	rate, err := money.ParseRate(r.get("MarketPriceHourly"))
 	if err != nil {
 		return r.wrong("MarketPriceHourly", "%s", strings.TrimPrefix(err.Error(), fleet.ErrInvalid.Error()+": "))

@@ -60,6 +60,7 @@ func Logs(t *testing.T, now time.Time, create func(t *testing.T) Telling) {
 	all := store.LogSearch{Start: now, End: now.Add(time.Minute)}
 	s.searchesLogs(t, now, all)
 	wholeRecord(t, s, now)
+	s.followLogs(t, now.Add(10*time.Second))
 	if s.Kill != nil {
 		s.Kill()
 		wholeRecord(t, s, now)

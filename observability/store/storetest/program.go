@@ -76,6 +76,12 @@ func (p *Program) Kill(t *testing.T) {
 	p.run(t)
 }
 
+// End ends the program for good.
+func (p *Program) End(t *testing.T) {
+	t.Helper()
+	p.end(t, syscall.SIGTERM)
+}
+
 func (p *Program) run(t *testing.T) {
 	t.Helper()
 	p.running = exec.Command(p.Path, p.Args(p.address)...)

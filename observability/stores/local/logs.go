@@ -85,7 +85,7 @@ func logArgs(what store.LogSearch) (url.Values, error) {
 	return args, nil
 }
 
-// line is one line of the answer: a record, the end, or why there is no end.
+// line is one line of the answer: a record, the end, why there is no end, or a word to those who follow.
 type line struct {
 	Record *struct {
 		Time       time.Time         `json:"time"`
@@ -99,6 +99,9 @@ type line struct {
 	} `json:"record"`
 	End   *struct{} `json:"end"`
 	Error string    `json:"error"`
+	// Begin and Skipped are said to those who follow.
+	Begin   *struct{} `json:"begin"`
+	Skipped int       `json:"skipped"`
 }
 
 var errEnd = errors.New("the answer is whole")
@@ -117,9 +120,13 @@ func nextRecord(lines *json.Decoder) (store.Record, error) {
 	case l.Record == nil:
 		return store.Record{}, errEnd
 	}
+	return l.record(), nil
+}
+
+func (l line) record() store.Record {
 	r := l.Record
 	return store.Record{
 		Time: r.Time, Tenant: store.Tenant(r.Tenant), Severity: r.Severity, Body: r.Body,
 		Resource: r.Resource, Attributes: r.Attributes, TraceID: r.TraceID, SpanID: r.SpanID,
-	}, nil
+	}
 }

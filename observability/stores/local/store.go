@@ -37,8 +37,9 @@ type Store struct {
 }
 
 var (
-	_ store.Logs   = (*Store)(nil)
-	_ store.Traces = (*Store)(nil)
+	_ store.Logs        = (*Store)(nil)
+	_ store.LogFollower = (*Store)(nil)
+	_ store.Traces      = (*Store)(nil)
 )
 
 // New returns a store. It does not connect. The error is of kind fleet.ErrInvalid.
@@ -142,7 +143,10 @@ func refusal(resp *http.Response) error {
 	if json.Unmarshal(text, &failure) == nil && failure.Error != "" {
 		message = failure.Error
 	}
-	err := fmt.Errorf("%s answers %s: %s", withoutQuery(resp.Request.URL), resp.Status, message)
+	err := fmt.Errorf("%s answers %s", withoutQuery(resp.Request.URL), resp.Status)
+	if message != "" {
+		err = fmt.Errorf("%w: %s", err, message)
+	}
 	switch resp.StatusCode {
 	case http.StatusBadRequest, http.StatusRequestEntityTooLarge:
 		return fmt.Errorf("%w: %w", fleet.ErrInvalid, err)

@@ -208,7 +208,10 @@ func refusal(resp *http.Response) error {
 	}
 	from := *resp.Request.URL
 	from.RawQuery = ""
-	err := fmt.Errorf("%s answers %s: %s", from.Redacted(), resp.Status, message)
+	err := fmt.Errorf("%s answers %s", from.Redacted(), resp.Status)
+	if message != "" {
+		err = fmt.Errorf("%w: %s", err, message)
+	}
 	switch resp.StatusCode {
 	case http.StatusBadRequest, http.StatusUnprocessableEntity, http.StatusRequestEntityTooLarge:
 		return fmt.Errorf("%w: %w", fleet.ErrInvalid, err)

@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"math"
@@ -28,6 +29,8 @@ type decoder struct {
 	build   labels.ScratchBuilder
 	names   map[string]string
 	out     reply
+	// usual is how many samples the series before had: on one grid the next one has as many.
+	usual int
 }
 
 func newDecoder(r io.Reader, at store.Limits) *decoder {
@@ -147,7 +150,11 @@ func (d *decoder) series() error {
 		case "value":
 			err = d.sample(&s)
 		case "values":
+			if d.usual > 0 {
+				s.Samples = make([]store.Sample, 0, d.usual)
+			}
 			err = d.array(func() error { return d.sample(&s) })
+			d.usual = min(len(s.Samples), mostUsual)
 		default:
 			err = d.skip()
 		}
@@ -163,8 +170,15 @@ func (d *decoder) series() error {
 	return d.bounded(len(d.out.answer.Series))
 }
 
+// mostUsual bounds what is made ready for a series that may turn out to be short.
+const mostUsual = 1024
+
 // sample reads [time, "value"].
 func (d *decoder) sample(into *store.Series) error {
+	if s, ok := d.plain(); ok {
+		into.Samples = append(into.Samples, s)
+		return d.counted()
+	}
 	if err := d.expect('['); err != nil {
 		return err
 	}
@@ -180,11 +194,76 @@ func (d *decoder) sample(into *store.Series) error {
 		return err
 	}
 	into.Samples = append(into.Samples, store.Sample{At: at, Value: v})
+	if err := d.counted(); err != nil {
+		return err
+	}
+	return d.expect(']')
+}
+
+// counted counts a sample.
+func (d *decoder) counted() error {
 	d.samples++
 	if d.at.Samples > 0 && d.samples > d.at.Samples {
 		return fmt.Errorf("%w: the answer has more than %d samples", store.ErrTooMuch, d.at.Samples)
 	}
-	return d.expect(']')
+	return nil
+}
+
+// plain takes a sample that is at hand as a whole, and written as servers write nearly all of theirs:
+// [1716550800,"0.5"], without white space, and milliseconds at most. Of anything else it takes nothing.
+func (d *decoder) plain() (out store.Sample, ok bool) {
+	text, err := d.in.Peek(min(d.in.Buffered(), longestPlain))
+	if err != nil || len(text) == 0 || text[0] != '[' {
+		return out, false
+	}
+	at, n := plainTime(text[1:])
+	rest := text[1+n:]
+	if n == 0 || len(rest) < 2 || rest[0] != ',' || rest[1] != '"' {
+		return out, false
+	}
+	rest = rest[2:]
+	end := bytes.IndexByte(rest, '"')
+	if end <= 0 || end+1 >= len(rest) || rest[end+1] != ']' {
+		return out, false
+	}
+	// What is no number, or one that is too great, is for the long way.
+	v, err := strconv.ParseFloat(string(rest[:end]), 64)
+	if err != nil {
+		return out, false
+	}
+	if _, err := d.in.Discard(len(text) - len(rest) + end + 2); err != nil {
+		return out, false // it was at hand
+	}
+	return store.Sample{At: at, Value: v}, true
+}
+
+// longestPlain is more than a plain sample takes.
+const longestPlain = 64
+
+// plainTime reads seconds, up to the year 5138, with three digits of a fraction at most, and says how many
+// bytes that took; 0 where it is another kind of number.
+func plainTime(text []byte) (ms int64, n int) {
+	for n < len(text) && n < 11 && text[n] >= '0' && text[n] <= '9' {
+		ms = 10*ms + int64(text[n]-'0')
+		n++
+	}
+	if n == 0 || n > 1 && text[0] == '0' {
+		return 0, 0
+	}
+	ms *= 1000
+	if n == len(text) || text[n] != '.' {
+		return ms, n
+	}
+	n++
+	unit := int64(100)
+	for ; n < len(text) && unit > 0 && text[n] >= '0' && text[n] <= '9'; n++ {
+		ms += unit * int64(text[n]-'0')
+		unit /= 10
+	}
+	if unit == 100 {
+		return 0, 0
+	}
+	return ms, n
 }
 
 func (d *decoder) bounded(series int) error {

@@ -4,11 +4,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -165,4 +168,56 @@ func FuzzLines(f *testing.F) {
 			t.Errorf("%q has the labels %v, want %v", text, got[0].Labels, want.Metric)
 		}
 	})
+}
+
+// What is read quickly is read as the long way reads it, wherever the pieces of the answer end.
+func TestPlainSamples(t *testing.T) {
+	for text, want := range map[string][]store.Sample{
+		`[1716550800,"0.5"],[1716550860,"-1e3"]`:                             {{At: 1716550800000, Value: 0.5}, {At: 1716550860000, Value: -1000}},
+		`[1716550800.5,"1"],[1716550800.25,"2"],[1716550800.125,"3"]`:        {{At: 1716550800500, Value: 1}, {At: 1716550800250, Value: 2}, {At: 1716550800125, Value: 3}},
+		`[1716550800.1259,"1"],[1.7165508e9,"2"],[-1.5,"3"],[0,"4"]`:         {{At: 1716550800126, Value: 1}, {At: 1716550800000, Value: 2}, {At: -1500, Value: 3}, {At: 0, Value: 4}},
+		` [ 1716550800 , "1" ] , [1716550860,"+Inf"],[1716550920, "\u0032"]`: {{At: 1716550800000, Value: 1}, {At: 1716550860000, Value: math.Inf(1)}, {At: 1716550920000, Value: 2}},
+		`[1716550800,"1e999"],[99999999999,"1"],[123456789012,"2"]`:          {{At: 1716550800000, Value: math.Inf(1)}, {At: 99999999999000, Value: 1}, {At: 123456789012000, Value: 2}},
+	} {
+		whole := `{"status":"success","data":{"resultType":"matrix","result":[{"metric":{"a":"b"},"values":[` + text + `]}]}}`
+		for _, read := range []io.Reader{strings.NewReader(whole), iotest.OneByteReader(strings.NewReader(whole)), iotest.HalfReader(strings.NewReader(whole))} {
+			d := newDecoder(read, store.Limits{})
+			got, err := d.envelope(d.result)
+			if err != nil || len(got.answer.Series) != 1 || !slices.Equal(got.answer.Series[0].Samples, want) {
+				t.Errorf("%s: %v, %v; want %v", text, got.answer.Series, err, want)
+			}
+		}
+	}
+	for _, bad := range []string{`[1716550800,"x"]`, `[1716550800,""]`, `[1716550800,"1"`, `[,"1"]`, `[1716550800,"1"}`} {
+		if got, err := decodeResult(`{"status":"success","data":{"result":[{"metric":{},"values":[`+bad+`]}]}}`, store.Limits{}); err == nil {
+			t.Errorf("%s became %v", bad, got.answer.Series)
+		}
+	}
+}
+
+// BenchmarkResults reads an answer of 200 series with 61 samples each.
+func BenchmarkResults(b *testing.B) {
+	var text strings.Builder
+	text.WriteString(`{"status":"success","data":{"resultType":"matrix","result":[`)
+	for s := range 200 {
+		if s > 0 {
+			text.WriteByte(',')
+		}
+		fmt.Fprintf(&text, `{"metric":{"__name__":"requests_total","job":"j%d","pod":"p%d","tenant":"PLATFORM"},"values":[`, s%10, s)
+		for n := range 61 {
+			if n > 0 {
+				text.WriteByte(',')
+			}
+			fmt.Fprintf(&text, `[%d,"%v"]`, 1716550800+60*n, float64(n*(s+1))/7)
+		}
+		text.WriteString(`]}`)
+	}
+	text.WriteString(`]}}`)
+	b.SetBytes(int64(text.Len()))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := decodeResult(text.String(), store.Limits{}); err != nil {
+			b.Fatal(err)
+		}
+	}
 }

@@ -10,6 +10,6 @@
 // own result stands: rate, increase, delta and their like do not extrapolate and count what happened
 // since the sample before the range.
 //
-// It acknowledges a write before it is on disk: -inmemoryDataFlushInterval says how much is lost
-// if it is killed (5s unless set, 1s at least). Begin with New.
+// It acknowledges a write before it is on disk, and loses that if it is killed. Where writes go through
+// portico-store, that makes up for it. Begin with New.
 package victoria

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
@@ -30,7 +31,12 @@ type Controller struct {
 	Clock    fleet.Clock
 	// Generate makes a password.
 	Generate func() string
-	Events   events.EventRecorder
+	// Issue makes certificates for the stores of regions; nil makes none.
+	Issue topology.Issue
+	// Local says where the stores of a region on this computer are reached, and is asked again when
+	// its LocalCluster changes; nil where there are no such clusters.
+	Local  func(ctx context.Context, cluster types.NamespacedName) (topology.Here, error)
+	Events events.EventRecorder
 }
 
 // Reconcile observes, decides, acts, and writes the metadata once.
@@ -49,7 +55,7 @@ func (c *Controller) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	if err != nil {
 		return reconcile.Result{}, err
 	}
-	plan, err := Decide(&d, saw, ensure.Inputs{Settings: c.Settings.Defaulted(), Generate: c.Generate})
+	plan, err := Decide(&d, saw, ensure.Inputs{Settings: c.Settings.Defaulted(), Generate: c.Generate, Issue: c.Issue})
 	if err != nil {
 		return reconcile.Result{}, err
 	}
@@ -59,7 +65,7 @@ func (c *Controller) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	}
 	next := fleet.Done()
 	if !plan.Again.IsZero() {
-		next = fleet.Wait("the end of replaced credentials", plan.Again.Sub(saw.Now))
+		next = fleet.Wait("the end of credentials", plan.Again.Sub(saw.Now))
 	}
 	return control.Result(next, errors.Join(failure, c.mark(ctx, &d, plan.Says)))
 }

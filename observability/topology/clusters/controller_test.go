@@ -49,9 +49,12 @@ func newPlane(t *testing.T, s topology.Settings) (*plane, func()) {
 func newPlaneWith(t *testing.T, s topology.Settings, regionless *topology.Regionless) (*plane, func()) {
 	t.Helper()
 	cluster := shared.Cluster(t)
+	if regionless != nil {
+		s.Self = regionless.Cluster
+	}
 	kube := cluster.Client(t, clientgoscheme.AddToScheme, kcm.AddToScheme, kof.AddToScheme)
 	var passwords atomic.Int64
-	generate := func() string { return fmt.Sprintf("password-%d", passwords.Add(1)) }
+	generate := func() string { return fmt.Sprintf("password%08d", passwords.Add(1)) }
 	stop := cluster.Control(t, ctrl.Options{Scheme: kube.Scheme()}, func(ctx context.Context, mgr ctrl.Manager) error {
 		w, err := ensure.New(ctx, mgr)
 		if err != nil {
@@ -61,12 +64,18 @@ func newPlaneWith(t *testing.T, s topology.Settings, regionless *topology.Region
 		if err := r.Setup(ctx, mgr); err != nil {
 			return err
 		}
-		c := &clusters.Controller{Kube: mgr.GetClient(), Live: mgr.GetAPIReader(), Writer: w, Settings: s, Clock: time.Now, Generate: generate, Events: mgr.GetEventRecorder("clusters")}
+		c := &clusters.Controller{Kube: mgr.GetClient(), Live: mgr.GetAPIReader(), Writer: w, Settings: s, Clock: time.Now, Generate: generate, Issue: certify, Events: mgr.GetEventRecorder("clusters")}
 		return c.Setup(ctx, mgr)
 	})
 	p := &plane{t: t, kube: kube, namespace: cluster.Namespace(t)}
 	p.template("aws", "infrastructure-aws")
 	return p, stop
+}
+
+// certify signs by the names, once.
+func certify(had topology.Stores, names []string, _ time.Time) (topology.Stores, time.Time, error) {
+	had.Authority, had.Certificate = []byte("authority"), []byte(strings.Join(names, " "))
+	return had, time.Time{}, nil
 }
 
 func must(t *testing.T, err error) {
@@ -365,4 +374,24 @@ func TestRegionless(t *testing.T) {
 	again.namespace = p.namespace
 	again.says("dev", metav1.ConditionFalse, topology.ReasonRegionMoved, at.String())
 	again.await("the end of the region", func() bool { return !again.get(&corev1.ConfigMap{}, at.Namespace, "kof-mothership") })
+}
+
+// A region's stores get what they serve by, its children learn who has signed it, and all of it goes with the role.
+func TestStoresOfRegion(t *testing.T) {
+	p, _ := newPlane(t, settings)
+	d := p.cluster("eu", regional(), region)
+	var secret corev1.Secret
+	p.await("what the stores get is there", func() bool { return p.get(&secret, p.namespace, topology.StoresSecret("eu")) })
+	if stores := topology.StoresOf(&secret); !strings.Contains(string(stores.Certificate), "vmauth.eu.example.org") || stores.Password == "" {
+		t.Errorf("the stores get %+v", stores)
+	}
+	p.cluster("dev", child(kof.RegionalClusterNameLabel, "eu"), "{}")
+	var cm corev1.ConfigMap
+	p.await("the child knows whom to trust", func() bool {
+		return p.get(&cm, p.namespace, topology.ChildConfig("dev")) && cm.Data["ca_pem"] == "authority"
+	})
+	must(t, p.kube.Get(t.Context(), client.ObjectKeyFromObject(d), d))
+	delete(d.Labels, kof.ClusterRoleLabel)
+	must(t, p.kube.Update(t.Context(), d))
+	p.await("what the stores had is gone", func() bool { return !p.get(&secret, p.namespace, topology.StoresSecret("eu")) })
 }

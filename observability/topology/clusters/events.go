@@ -3,6 +3,7 @@ package clusters
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -18,6 +19,7 @@ import (
 
 	kcm "portico.dev/portico/api/kcm/v1beta1"
 	kof "portico.dev/portico/api/kof/v1beta1"
+	infrav1 "portico.dev/portico/api/local/infrastructure/v1alpha1"
 	"portico.dev/portico/kube/control"
 	"portico.dev/portico/observability/topology"
 	"portico.dev/portico/observability/topology/ensure"
@@ -58,6 +60,7 @@ func (c *Controller) Setup(ctx context.Context, mgr ctrl.Manager) error {
 	b := ctrl.NewControllerManagedBy(mgr).Named("observability.clusters").
 		For(&kcm.ClusterDeployment{}, builder.WithPredicates(matters())).
 		Watches(&kcm.ClusterTemplate{}, handler.EnqueueRequestsFromMapFunc(c.ofTemplate)).
+		Watches(&kcm.Region{}, handler.EnqueueRequestsFromMapFunc(c.ofRegion), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&kcm.MultiClusterService{}, handler.EnqueueRequestsFromMapFunc(ofMade)).
 		WithOptions(controller.Options{MaxConcurrentReconciles: workers})
 	namespace := &metav1.PartialObjectMetadata{}
@@ -71,7 +74,25 @@ func (c *Controller) Setup(ctx context.Context, mgr ctrl.Manager) error {
 			b = b.WatchesMetadata(kind, handler.EnqueueRequestsFromMapFunc(ofMade))
 		}
 	}
+	if c.Local != nil {
+		b = b.Watches(&infrav1.LocalCluster{}, handler.EnqueueRequestsFromMapFunc(c.ofNetwork), builder.WithPredicates(connected()))
+	}
 	return b.Complete(c)
+}
+
+// connected lets through what changes where a cluster on this computer is reached.
+func connected() predicate.Predicate {
+	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+		was, ok := e.ObjectOld.(*infrav1.LocalCluster)
+		now, same := e.ObjectNew.(*infrav1.LocalCluster)
+		return !ok || !same || was.Status.Network != now.Status.Network
+	}}
+}
+
+// ofNetwork wakes the region that a LocalCluster is of, which has its name.
+func (c *Controller) ofNetwork(ctx context.Context, o client.Object) []reconcile.Request {
+	key := client.ObjectKeyFromObject(o)
+	return slices.DeleteFunc(c.list(ctx, client.InNamespace(key.Namespace), client.MatchingLabels{kof.ClusterRoleLabel: kof.RegionalRole}), func(r reconcile.Request) bool { return r.NamespacedName != key })
 }
 
 // matters leaves out the many changes of a status, of which the region alone matters.
@@ -88,6 +109,17 @@ func (c *Controller) ofTemplate(ctx context.Context, t client.Object) []reconcil
 	return c.list(ctx, client.InNamespace(t.GetNamespace()), client.MatchingFields{byTemplate: t.GetName()}, client.HasLabels{kof.ClusterRoleLabel})
 }
 
+// ofRegion wakes the children that live in a region.
+func (c *Controller) ofRegion(ctx context.Context, region client.Object) []reconcile.Request {
+	var found kcm.ClusterDeploymentList
+	if err := c.Kube.List(ctx, &found, client.MatchingLabels{kof.ClusterRoleLabel: kof.ChildRole}); err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "listing ClusterDeployments")
+		return nil
+	}
+	found.Items = slices.DeleteFunc(found.Items, func(d kcm.ClusterDeployment) bool { return d.Status.Region != region.GetName() })
+	return control.Requests(&found)
+}
+
 func (c *Controller) ofNamespace(ctx context.Context, ns client.Object) []reconcile.Request {
 	return c.list(ctx, client.InNamespace(ns.GetName()), client.MatchingLabels{kof.ClusterRoleLabel: kof.ChildRole})
 }
@@ -100,7 +132,7 @@ func (c *Controller) ofConfig(ctx context.Context, cm client.Object) []reconcile
 		return out
 	}
 	which := []client.ListOption{client.MatchingLabels{kof.ClusterRoleLabel: kof.ChildRole}}
-	everywhere := c.Settings.Defaulted().Reach == topology.AllNamespaces || cm.GetLabels()[kof.RegionlessLabel] == "true"
+	everywhere := c.Settings.Defaulted().Reach == topology.AllNamespaces || topology.OfEverybody(cm, c.Settings.Self)
 	if !everywhere {
 		which = append(which, client.InNamespace(cm.GetNamespace()))
 	}

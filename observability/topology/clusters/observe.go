@@ -21,6 +21,10 @@ type Observed struct {
 	// Template says whether the ClusterTemplate is there, and Providers what it needs.
 	Template  bool     `json:"template,omitempty"`
 	Providers []string `json:"providers,omitempty"`
+	// Here is where a region's stores are reached without being told.
+	Here topology.Here `json:"here,omitzero"`
+	// Stores is the Secret with what a region's stores get; nil if there is none.
+	Stores *corev1.Secret `json:"stores,omitempty"`
 	// Config is the cluster's ConfigMap; nil if there is none.
 	Config *corev1.ConfigMap `json:"config,omitempty"`
 	// Regions are all regions that a child may choose from, whether they are of use or not.
@@ -33,6 +37,9 @@ type Observed struct {
 	Secret *corev1.Secret `json:"secret,omitempty"`
 	// Delivery is the MultiClusterService that brings the user to its region; nil if there is none.
 	Delivery *kcm.MultiClusterService `json:"delivery,omitempty"`
+	// Parent is the ClusterDeployment of the cluster that runs Cluster API for this one, as its Region
+	// says; empty where that is no cluster of this plane.
+	Parent types.NamespacedName `json:"parent,omitzero"`
 	// NamespaceTenant is the tenant that the namespace belongs to; empty if it does not say.
 	NamespaceTenant string    `json:"namespaceTenant,omitempty"`
 	Now             time.Time `json:"now"`
@@ -53,10 +60,16 @@ func (c *Controller) observe(ctx context.Context, d *kcm.ClusterDeployment, role
 	if role == topology.Child {
 		name = topology.ChildConfig(d.Name)
 	}
-	if saw.Config, err = ensure.Read(ctx, c.Live, types.NamespacedName{Namespace: d.Namespace, Name: name}, &corev1.ConfigMap{}); err != nil || role == topology.Regional {
+	if saw.Config, err = ensure.Read(ctx, c.Live, types.NamespacedName{Namespace: d.Namespace, Name: name}, &corev1.ConfigMap{}); err != nil {
 		return saw, err
 	}
+	if role == topology.Regional {
+		return saw, c.observeStores(ctx, d, &saw)
+	}
 	if err := c.observeRegions(ctx, d, &saw); err != nil {
+		return saw, err
+	}
+	if saw.Parent, err = c.parent(ctx, d.Status.Region); err != nil {
 		return saw, err
 	}
 	namespace := &metav1.PartialObjectMetadata{}
@@ -70,6 +83,28 @@ func (c *Controller) observe(ctx context.Context, d *kcm.ClusterDeployment, role
 	return saw, c.observeUser(ctx, d, &saw)
 }
 
+// parent is the cluster that a Region names.
+func (c *Controller) parent(ctx context.Context, region string) (types.NamespacedName, error) {
+	if region == "" {
+		return types.NamespacedName{}, nil
+	}
+	r, err := ensure.Read(ctx, c.Kube, types.NamespacedName{Name: region}, &kcm.Region{})
+	if err != nil || r == nil || r.Spec.ClusterDeployment == nil {
+		return types.NamespacedName{}, err
+	}
+	return types.NamespacedName{Namespace: r.Spec.ClusterDeployment.Namespace, Name: r.Spec.ClusterDeployment.Name}, nil
+}
+
+func (c *Controller) observeStores(ctx context.Context, d *kcm.ClusterDeployment, saw *Observed) (err error) {
+	if cloud, unknown := topology.CloudOf(saw.Providers); unknown == nil && cloud == topology.Local && c.Local != nil {
+		if saw.Here, err = c.Local(ctx, client.ObjectKeyFromObject(d)); err != nil {
+			return err
+		}
+	}
+	saw.Stores, err = ensure.Read(ctx, c.Live, types.NamespacedName{Namespace: d.Namespace, Name: topology.StoresSecret(d.Name)}, &corev1.Secret{})
+	return err
+}
+
 func (c *Controller) observeRegions(ctx context.Context, d *kcm.ClusterDeployment, saw *Observed) error {
 	var found corev1.ConfigMapList
 	if err := c.Live.List(ctx, &found, client.MatchingLabels{kof.ClusterRoleLabel: kof.RegionalRole}); err != nil {
@@ -77,7 +112,7 @@ func (c *Controller) observeRegions(ctx context.Context, d *kcm.ClusterDeploymen
 	}
 	saw.Deployed = map[string]bool{}
 	for i := range found.Items {
-		candidate := topology.CandidateOf(&found.Items[i])
+		candidate := topology.CandidateOf(&found.Items[i], c.Settings.Self)
 		var cluster kcm.ClusterDeployment
 		err := c.Kube.Get(ctx, candidate.Region.NamespacedName, &cluster)
 		if client.IgnoreNotFound(err) != nil {

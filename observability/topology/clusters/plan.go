@@ -21,7 +21,7 @@ func Decide(d *kcm.ClusterDeployment, saw Observed, in ensure.Inputs) (ensure.Pl
 	switch {
 	case err != nil:
 	case role == topology.Regional:
-		p, err = region(d, saw)
+		p, err = region(d, saw, in)
 	case role == topology.Child:
 		p, err = child(d, saw, in)
 	default:
@@ -37,24 +37,47 @@ func Decide(d *kcm.ClusterDeployment, saw Observed, in ensure.Inputs) (ensure.Pl
 	return ensure.Plan{Says: says}, nil
 }
 
-func region(d *kcm.ClusterDeployment, saw Observed) (ensure.Plan, error) {
-	if saw.Config != nil && topology.UserOwned(saw.Config) {
-		// Whatever it says is what its user wants.
-		return ensure.Plan{Says: verdict(saw)}, nil
-	}
-	at, err := place(d, saw)
-	if err != nil {
-		return ensure.Plan{}, err
-	}
-	found, err := topology.RegionOf(d, at)
+func region(d *kcm.ClusterDeployment, saw Observed, in ensure.Inputs) (ensure.Plan, error) {
+	found, err := regionOf(d, saw)
 	if err != nil {
 		return ensure.Plan{}, err
 	}
 	ref := control.ControlledBy(d, kcm.GroupVersion.WithKind(kcm.ClusterDeploymentKind))
-	config := topology.Config{
-		For: ownerOf(found.NamespacedName), Owner: &ref, Role: topology.Regional, Region: found, Rotate: d.Annotations[topology.RotateAnnotation],
+	of := ownerOf(types.NamespacedName{Namespace: d.Namespace, Name: d.Name})
+	p := ensure.Plan{Says: verdict(saw)}
+	if in.Issue != nil {
+		stores, again, err := in.Issue(topology.StoresOf(saw.Stores), found.Names(), saw.Now)
+		if err != nil {
+			return ensure.Plan{}, err
+		}
+		if stores.Password == "" {
+			stores.Password = in.Generate()
+		}
+		found.Authority, p.Again = string(stores.Authority), again
+		p.Make = append(p.Make, ensure.Wanted{Object: stores.Secret(of, &ref)})
 	}
-	return ensure.Plan{Make: []ensure.Wanted{{Object: config.ConfigMap()}}, Prune: true, Says: verdict(saw)}, nil
+	if saw.Config != nil && topology.UserOwned(saw.Config) {
+		// Whatever it says is what its user wants.
+		return p, nil
+	}
+	config := topology.Config{For: of, Owner: &ref, Role: topology.Regional, Region: found, Rotate: d.Annotations[topology.RotateAnnotation]}
+	p.Make, p.Prune = append(p.Make, ensure.Wanted{Object: config.ConfigMap()}), true
+	return p, nil
+}
+
+// regionOf is the region that a cluster is: by what its user has written into its ConfigMap, or by
+// its ClusterDeployment.
+func regionOf(d *kcm.ClusterDeployment, saw Observed) (topology.Region, error) {
+	if saw.Config != nil && topology.UserOwned(saw.Config) {
+		// What is wrong with it is said there.
+		r, _ := topology.ReadRegion(saw.Config)
+		return r, nil
+	}
+	at, err := place(d, saw)
+	if err != nil {
+		return topology.Region{}, err
+	}
+	return topology.RegionOf(d, at, saw.Here)
 }
 
 // verdict is what the controller of regions says about the region's ConfigMap.
@@ -136,7 +159,7 @@ func wanted(d *kcm.ClusterDeployment, saw Observed, in ensure.Inputs, t told) ([
 	out = append(out, ensure.Wanted{Object: config.ConfigMap()})
 	if d.Status.Region != "" {
 		name := topology.ConfigPropagation(d.Name)
-		if m := topology.PropagateConfig(in.Settings, name, u.For, topology.ChildConfig(d.Name)); m != nil {
+		if m := topology.PropagateConfig(in.Settings, topology.Forward{Name: name, Config: topology.ChildConfig(d.Name), For: u.For, To: saw.Parent}); m != nil {
 			out = append(out, ensure.Wanted{Object: m, Otherwise: topology.Longer(name, u.For)})
 		}
 	}

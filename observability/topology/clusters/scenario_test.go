@@ -5,11 +5,14 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	kcm "portico.dev/portico/api/kcm/v1beta1"
+	kof "portico.dev/portico/api/kof/v1beta1"
 	"portico.dev/portico/internal/scenario"
 	"portico.dev/portico/kube/control"
 	"portico.dev/portico/observability/topology"
@@ -23,7 +26,7 @@ func TestScenarios(t *testing.T) {
 		if err := errors.Join(in.Decode("cluster.yaml", &d), in.Decode("observed.yaml", &saw)); err != nil {
 			return nil, err
 		}
-		with := ensure.Inputs{Settings: topology.Settings{Template: "kof-propagation"}.Defaulted(), Generate: func() string { return "generated" }}
+		with := ensure.Inputs{Settings: topology.Settings{Template: "kof-propagation"}.Defaulted(), Generate: func() string { return "generated" }, Issue: issue}
 		plan, err := Decide(&d, saw, with)
 		if err != nil {
 			return nil, err
@@ -36,12 +39,27 @@ func TestScenarios(t *testing.T) {
 	})
 }
 
+// issue signs by what it signs, and has that renewed in an hour.
+func issue(had topology.Stores, names []string, now time.Time) (topology.Stores, time.Time, error) {
+	had.Authority, had.Certificate = []byte("authority"), []byte(strings.Join(names, " "))
+	return had, now.Add(time.Hour), nil
+}
+
 func lines(p ensure.Plan) []string {
 	var out []string
 	for _, w := range p.Make {
 		line := control.Name(w.Object)
-		if m, ok := w.Object.(*kcm.MultiClusterService); ok {
-			line += " to " + metav1.FormatLabelSelector(&m.Spec.ClusterSelector)
+		switch o := w.Object.(type) {
+		case *kcm.MultiClusterService:
+			line += " to " + metav1.FormatLabelSelector(&o.Spec.ClusterSelector)
+		case *corev1.Secret:
+			if stores := topology.StoresOf(o); stores.Authority != nil {
+				line += fmt.Sprintf(" for %s, by %q", stores.Certificate, stores.Password)
+			}
+		case *corev1.ConfigMap:
+			if write := o.Data["write_logs_endpoint"]; o.Labels[kof.ClusterRoleLabel] == kof.RegionalRole {
+				line += ": " + write + " by the authority " + o.Data["ca_pem"]
+			}
 		}
 		out = append(out, "make "+line)
 	}

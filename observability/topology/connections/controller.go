@@ -30,6 +30,8 @@ type Controller struct {
 	// Live reads Secrets and clusters, without keeping them in memory.
 	Live  client.Reader
 	Clock fleet.Clock
+	// Trusted are the namespaces whose connections may name any Secret beside the cluster.
+	Trusted []string
 
 	follow  *follow.Objects
 	control controller.Controller

@@ -21,6 +21,7 @@ import (
 	kof "portico.dev/portico/api/kof/v1beta1"
 	"portico.dev/portico/kube/control"
 	"portico.dev/portico/kube/kubetest"
+	"portico.dev/portico/observability/topology"
 )
 
 var shared = kubetest.Shared{CRDs: []string{"deploy/crds", "observability/topology/connections/testdata/crds"}}
@@ -44,11 +45,12 @@ func newPlane(t *testing.T) *plane {
 	t.Helper()
 	cluster := shared.Cluster(t)
 	kube := cluster.Client(t, clientgoscheme.AddToScheme, kof.AddToScheme)
+	namespace := cluster.Namespace(t)
 	cluster.Control(t, ctrl.Options{Scheme: kube.Scheme()}, func(ctx context.Context, mgr ctrl.Manager) error {
-		c := &Controller{Kube: mgr.GetClient(), Live: mgr.GetAPIReader(), Clock: time.Now}
+		c := &Controller{Kube: mgr.GetClient(), Live: mgr.GetAPIReader(), Clock: time.Now, Trusted: []string{namespace}}
 		return c.Setup(ctx, mgr)
 	})
-	return &plane{t, kube, cluster.Namespace(t)}
+	return &plane{t, kube, namespace}
 }
 
 func (p *plane) connect(name, kind, address string) *kof.VMStorageConnection {
@@ -172,6 +174,38 @@ func TestLife(t *testing.T) {
 	}
 	if got := fmt.Sprint(p.args()["extraArgs"]); strings.Contains(got, "vmauth.a.") || !strings.Contains(got, "vmauth.b.") {
 		t.Errorf("after a is gone the cluster asks %s", got)
+	}
+}
+
+// A connection of another namespace has no credentials sent to its host that were made for somebody else,
+// although they are beside the cluster that asks.
+func TestBorrowed(t *testing.T) {
+	p := newPlane(t)
+	other := &plane{t, p.kube, shared.Cluster(t).Namespace(t)}
+	made := func(name, of string) {
+		must(t, p.kube.Create(t.Context(), &corev1.Secret{
+			ObjectMeta: metav1.ObjectMeta{Namespace: p.namespace, Name: name, Annotations: map[string]string{topology.ForAnnotation: of}},
+			StringData: map[string]string{"username": "u", "password": "p"},
+		}))
+	}
+	own := "ConfigMap/" + other.namespace + "/kof-mine"
+	made("creds-own", own)
+	made("creds-stolen", "ConfigMap/"+p.namespace+"/kof-eu")
+	o := p.cluster()
+	must(t, unstructured.SetNestedMap(o.Object, map[string]any{}, "spec", "vlselect"))
+	must(t, p.kube.Create(t.Context(), o))
+	for _, name := range []string{"own", "stolen"} {
+		c := &kof.VMStorageConnection{ObjectMeta: metav1.ObjectMeta{Namespace: other.namespace, Name: name, Annotations: map[string]string{topology.ForAnnotation: own}}}
+		c.Spec.ClusterRef = kof.StorageClusterRef{Kind: "VLCluster", Name: "logs", Namespace: p.namespace}
+		c.Spec.TargetStorageNode = kof.TargetStorageNode{
+			Address: name + ".example.org/vls", Secret: &kof.StorageNodeSecret{Name: "creds-" + name, UsernameKey: "username", PasswordKey: "password"},
+		}
+		must(t, p.kube.Create(t.Context(), c))
+	}
+	other.await("stolen", kof.CredentialsReadyCondition, reasonRefused)
+	other.await("own", kof.ConnectedCondition, reasonConnected)
+	if got := fmt.Sprint(p.args()); strings.Contains(got, "stolen") || !strings.Contains(got, "own.example.org") {
+		t.Errorf("the cluster asks %s", got)
 	}
 }
 

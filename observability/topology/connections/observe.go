@@ -16,7 +16,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	kof "portico.dev/portico/api/kof/v1beta1"
+	"portico.dev/portico/fleet"
 	"portico.dev/portico/kube/follow"
+	"portico.dev/portico/observability/topology"
 )
 
 // Found is how the look for a cluster ended.
@@ -52,6 +54,8 @@ type Connection struct {
 	// Keys are the keys of the Secret beside the cluster; Secret says whether it exists.
 	Secret bool     `json:"secret,omitempty"`
 	Keys   []string `json:"keys,omitempty"`
+	// Refused is why the Secret may not be used.
+	Refused string `json:"refused,omitempty"`
 }
 
 // components are the parts that ask, by kind.
@@ -104,6 +108,13 @@ func (c *Controller) credentials(ctx context.Context, t target, one *Connection)
 		return fmt.Errorf("reading Secret %s/%s: %w", t.Namespace, ref.Name, err)
 	}
 	one.Secret = err == nil
+	if one.Secret {
+		// The cluster reads what is beside it, where the credentials of all regions are.
+		if refused := topology.BorrowerOf(one, c.Trusted).MayUse(&s); refused != nil {
+			one.Refused = fleet.Sentence(refused)
+			return nil
+		}
+	}
 	for key, value := range s.Data {
 		if len(value) > 0 {
 			one.Keys = append(one.Keys, key)

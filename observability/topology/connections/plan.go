@@ -160,6 +160,9 @@ func missing(c Connection) string {
 	if !c.Secret {
 		return fmt.Sprintf("Secret %s does not exist beside the %s, in namespace %s: create it there", ref.Name, c.Spec.ClusterRef.Kind, targetOf(&c.VMStorageConnection).Namespace)
 	}
+	if c.Refused != "" {
+		return c.Refused
+	}
 	for _, key := range []string{ref.UsernameKey, ref.PasswordKey} {
 		if !slices.Contains(c.Keys, key) {
 			return fmt.Sprintf("Secret %s has nothing under the key %q", ref.Name, key)

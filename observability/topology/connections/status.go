@@ -17,6 +17,7 @@ const (
 	reasonFound     = "Found"
 	reasonNotNeeded = "NotNeeded"
 	reasonMissing   = "SecretNotFound"
+	reasonRefused   = "SecretRefused"
 	reasonConnected = "Connected"
 	reasonNoCluster = "ClusterNotFound"
 	reasonNoKind    = "KindNotServed"
@@ -43,6 +44,9 @@ func address(c Connection) metav1.Condition {
 func credentials(c Connection) metav1.Condition {
 	if c.Spec.TargetStorageNode.Secret == nil {
 		return control.True(kof.CredentialsReadyCondition, reasonNotNeeded, "")
+	}
+	if c.Refused != "" {
+		return control.False(kof.CredentialsReadyCondition, reasonRefused, c.Refused)
 	}
 	if text := missing(c); text != "" {
 		return control.False(kof.CredentialsReadyCondition, reasonMissing, text)

@@ -35,6 +35,8 @@ type Inputs struct {
 	Settings topology.Settings
 	// Generate makes a password.
 	Generate func() string
+	// Issue makes certificates for the stores of regions; nil makes none.
+	Issue topology.Issue
 }
 
 // Carry makes what has to be there for an owner, and nothing else. It returns what it wrote.

@@ -36,8 +36,7 @@ type Controller struct {
 	More    []topology.Access
 	Publish Publish
 
-	mu   sync.Mutex
-	last []byte
+	handover
 }
 
 // all is the only request.
@@ -59,23 +58,35 @@ func (c *Controller) Reconcile(ctx context.Context, _ reconcile.Request) (reconc
 		// One whose Secret somebody has spoilt must not lock the others out.
 		log.FromContext(ctx).Error(err, "leaving out users of stores")
 	}
-	text, err := topology.Vmauth(c.Backends, append(who, c.More...))
-	if err != nil {
-		return reconcile.Result{}, fmt.Errorf("writing vmauth's configuration: %w", err)
-	}
-	return reconcile.Result{}, c.publish(ctx, text)
+	return reconcile.Result{}, c.hand(ctx, c.Publish, passing{c.Backends, append(who, c.More...)})
 }
 
-func (c *Controller) publish(ctx context.Context, text []byte) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.last != nil && bytes.Equal(c.last, text) {
+// passing is what a configuration says: who may pass, to what.
+type passing struct {
+	to  topology.Backends
+	who []topology.Access
+}
+
+// handover keeps what was handed over last.
+type handover struct {
+	mu   sync.Mutex
+	last []byte
+}
+
+func (h *handover) hand(ctx context.Context, publish Publish, p passing) error {
+	text, err := topology.Vmauth(p.to, p.who)
+	if err != nil {
+		return fmt.Errorf("writing vmauth's configuration: %w", err)
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.last != nil && bytes.Equal(h.last, text) {
 		return nil
 	}
-	if err := c.Publish(ctx, text); err != nil {
+	if err := publish(ctx, text); err != nil {
 		return fmt.Errorf("handing over vmauth's configuration: %w", err)
 	}
-	c.last = text
+	h.last = text
 	return nil
 }
 

@@ -28,7 +28,9 @@ type Controller struct {
 	Live  client.Reader
 	Clock fleet.Clock
 	// Release is the namespace of Promxy, of its Secret and of the credentials.
-	Release  string
+	Release string
+	// Trusted are further namespaces whose groups may name any credentials in Release.
+	Trusted  []string
 	Alerting Alerting
 }
 

@@ -18,6 +18,7 @@ import (
 	kof "portico.dev/portico/api/kof/v1beta1"
 	"portico.dev/portico/kube/control"
 	"portico.dev/portico/kube/kubetest"
+	"portico.dev/portico/observability/topology"
 )
 
 var shared = kubetest.Shared{CRDs: []string{"deploy/crds"}}
@@ -102,6 +103,41 @@ func TestLife(t *testing.T) {
 	config(func(text string) bool {
 		return !strings.Contains(text, "vmauth.eu.example.org") && strings.Contains(text, "server_groups: []")
 	})
+}
+
+// A group of some namespace has no credentials sent to its host that were made for another one's region.
+func TestBorrowed(t *testing.T) {
+	cluster := shared.Cluster(t)
+	kube := cluster.Client(t, clientgoscheme.AddToScheme, kof.AddToScheme)
+	release, team := cluster.Namespace(t), cluster.Namespace(t)
+	c := &Controller{Kube: kube, Live: kube, Clock: time.Now, Release: release}
+	secret := func(namespace, name, of, password string) {
+		must(t, kube.Create(t.Context(), &corev1.Secret{
+			ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, Annotations: map[string]string{topology.ForAnnotation: of}},
+			StringData: map[string]string{"username": "u", "password": password},
+		}))
+	}
+	mine, others := "ConfigMap/"+team+"/kof-mine", "ConfigMap/infra/kof-eu"
+	secret(release, "made", mine, "made-for-it")
+	secret(release, "stolen", others, "of-another-region")
+	secret(release, "unsaid", "", "of-the-plane")
+	secret(team, "unsaid", "", "of-something-else")
+	for _, tc := range []struct{ why, namespace, of, name, password string }{
+		{"What was made for its region.", team, mine, "made", "made-for-it"},
+		{"What was made for another one.", team, mine, "stolen", ""},
+		{"The same, if the group says that it is that one's.", team, others, "stolen", ""},
+		{"What says nothing, here and there.", team, mine, "unsaid", ""},
+		{"Those who run the plane.", release, "", "unsaid", "of-the-plane"},
+	} {
+		g := Group{PromxyServerGroup: *group(tc.namespace, "g", "g", "evil.example.org:443")}
+		g.Annotations = map[string]string{topology.ForAnnotation: tc.of}
+		g.Spec.HTTPClient.BasicAuth.CredentialsSecretName = tc.name
+		must(t, c.credentials(t.Context(), &g))
+		says := credentials(g, release)
+		if g.Password != tc.password || (says.Reason == reasonRefused) != (tc.password == "") || g.ready() != (tc.password != "") {
+			t.Errorf("%s\nthe password is %q, and the condition %s: %s", tc.why, g.Password, says.Reason, says.Message)
+		}
+	}
 }
 
 func TestRender(t *testing.T) {

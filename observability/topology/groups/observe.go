@@ -1,8 +1,10 @@
 package groups
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -11,6 +13,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	kof "portico.dev/portico/api/kof/v1beta1"
+	"portico.dev/portico/fleet"
+	"portico.dev/portico/observability/topology"
 )
 
 // Observed is what all groups of one Secret have in common.
@@ -29,6 +33,8 @@ type Group struct {
 	Found    bool   `json:"found,omitempty"`
 	Username string `json:"username,omitempty"`
 	Password string `json:"password,omitempty"`
+	// Refused is why credentials that exist may not be used.
+	Refused string `json:"refused,omitempty"`
 }
 
 func (c *Controller) observe(ctx context.Context, name string) (Observed, error) {
@@ -59,23 +65,37 @@ func (c *Controller) observe(ctx context.Context, name string) (Observed, error)
 	return saw, nil
 }
 
-// credentials reads them where KOF does, in the namespace of the release, and else beside the group.
+// credentials reads them beside the group, and else where KOF does, in the namespace of the release, where
+// the credentials of all regions are: those may be used that were made for its region.
 func (c *Controller) credentials(ctx context.Context, g *Group) error {
 	auth := g.Spec.HTTPClient.BasicAuth
 	if auth.CredentialsSecretName == "" {
 		return nil
 	}
-	for _, namespace := range []string{c.Release, g.Namespace} {
+	by := topology.BorrowerOf(g, append(slices.Clone(c.Trusted), c.Release))
+	for _, at := range by.Places(c.Release, auth.CredentialsSecretName) {
 		var s corev1.Secret
-		err := c.Live.Get(ctx, types.NamespacedName{Namespace: namespace, Name: auth.CredentialsSecretName}, &s)
+		err := c.Live.Get(ctx, at, &s)
 		if apierrors.IsNotFound(err) {
 			continue
 		}
 		if err != nil {
-			return fmt.Errorf("reading Secret %s/%s: %w", namespace, auth.CredentialsSecretName, err)
+			return fmt.Errorf("reading Secret %s: %w", at, err)
 		}
-		g.Found, g.Username, g.Password = true, string(s.Data[auth.UsernameKey]), string(s.Data[auth.PasswordKey])
-		return nil
+		g.use(by, auth, &s)
+		if g.Found {
+			return nil
+		}
 	}
 	return nil
+}
+
+// use takes credentials, or says why not.
+func (g *Group) use(by topology.Borrower, auth kof.PromxyBasicAuth, s *corev1.Secret) {
+	if err := by.MayUse(s); err != nil {
+		g.Refused = cmp.Or(g.Refused, fleet.Sentence(err))
+		return
+	}
+	g.Found, g.Refused = true, ""
+	g.Username, g.Password = string(s.Data[auth.UsernameKey]), string(s.Data[auth.PasswordKey])
 }

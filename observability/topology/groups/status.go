@@ -19,6 +19,7 @@ const (
 	reasonNotNeeded = "NotNeeded"
 	reasonNoSecret  = "SecretNotFound"
 	reasonNoKey     = "KeyNotFound"
+	reasonRefused   = "SecretRefused"
 	reasonRendered  = "Rendered"
 	reasonLeftOut   = "LeftOut"
 )
@@ -50,6 +51,8 @@ func credentials(g Group, release string) metav1.Condition {
 	switch {
 	case auth.CredentialsSecretName == "":
 		return control.True(kof.CredentialsReadyCondition, reasonNotNeeded, "")
+	case g.Refused != "":
+		return control.False(kof.CredentialsReadyCondition, reasonRefused, g.Refused)
 	case !g.Found:
 		return control.False(kof.CredentialsReadyCondition, reasonNoSecret,
 			fmt.Sprintf("Secret %s exists neither in namespace %s nor in %s: create it, or name another in spec.http_client.basic_auth", auth.CredentialsSecretName, release, g.Namespace))

@@ -107,13 +107,13 @@ func (c *Controller) ofConfig(ctx context.Context, cm client.Object) []reconcile
 	var name types.NamespacedName
 	for i := range all.Items {
 		if client.ObjectKeyFromObject(&all.Items[i]) == self {
-			name = topology.CandidateOf(&all.Items[i]).Region.NamespacedName
+			name = topology.ReportsTo(&all.Items[i])
 		}
 	}
 	for i := range all.Items {
 		// Which name one that is gone had, is not known any more.
 		other := client.ObjectKeyFromObject(&all.Items[i])
-		if other != self && (name.Name == "" || topology.CandidateOf(&all.Items[i]).Region.NamespacedName == name) {
+		if other != self && (name.Name == "" || topology.ReportsTo(&all.Items[i]) == name) {
 			out = append(out, reconcile.Request{NamespacedName: other})
 		}
 	}
@@ -141,7 +141,7 @@ func (c *Controller) ofCluster(ctx context.Context, d client.Object) []reconcile
 	}
 	var out []reconcile.Request
 	for i := range all.Items {
-		if topology.CandidateOf(&all.Items[i]).Region.NamespacedName == client.ObjectKeyFromObject(d) {
+		if topology.ReportsTo(&all.Items[i]) == client.ObjectKeyFromObject(d) {
 			out = append(out, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&all.Items[i])})
 		}
 	}

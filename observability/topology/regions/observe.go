@@ -36,10 +36,9 @@ func (c *Controller) observe(ctx context.Context, cm *corev1.ConfigMap) (Observe
 		return saw, fmt.Errorf("listing the ConfigMaps of regions: %w", err)
 	}
 	for i := range found.Items {
-		saw.Regions = append(saw.Regions, topology.CandidateOf(&found.Items[i]))
+		saw.Regions = append(saw.Regions, topology.CandidateOf(&found.Items[i], c.Settings.Self))
 	}
-	region := topology.CandidateOf(cm).Region
-	cluster, err := ensure.Read(ctx, c.Kube, region.NamespacedName, &kcm.ClusterDeployment{})
+	cluster, err := ensure.Read(ctx, c.Kube, topology.ReportsTo(cm), &kcm.ClusterDeployment{})
 	if err != nil {
 		return saw, err
 	}

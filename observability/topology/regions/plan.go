@@ -6,6 +6,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	kcm "portico.dev/portico/api/kcm/v1beta1"
 	kof "portico.dev/portico/api/kof/v1beta1"
 	"portico.dev/portico/kube/control"
 	"portico.dev/portico/observability/topology"
@@ -60,7 +61,7 @@ type told struct {
 
 func wanted(cm *corev1.ConfigMap, saw Observed, in ensure.Inputs, t told) ([]ensure.Wanted, error) {
 	u, s := t.user, in.Settings
-	regionless := cm.Labels[kof.RegionlessLabel] == "true"
+	regionless := topology.OfEverybody(cm, s.Self)
 	out := []ensure.Wanted{{Object: u.Secret(kof.Namespace, t.credential)}}
 	if cm.Namespace != kof.Namespace {
 		out = append(out, ensure.Wanted{Object: u.Secret(cm.Namespace, t.credential)})
@@ -92,8 +93,9 @@ func wanted(cm *corev1.ConfigMap, saw Observed, in ensure.Inputs, t told) ([]ens
 	}
 	rules := topology.RecordRulesConfig(t.region, u.For, u.Owner)
 	out = append(out, ensure.Wanted{Object: rules})
-	if saw.Cluster != nil && saw.Cluster.Labels[kof.KCMRegionClusterLabel] == "true" {
-		if m := topology.PropagateConfig(s, topology.RulesPropagation(cm.Name), u.For, rules.Name); m != nil {
+	if saw.Cluster != nil && saw.Cluster.Labels[kof.KCMRegionClusterLabel] == kcm.LabelTrue {
+		to := topology.Forward{Name: topology.RulesPropagation(cm.Name), Config: rules.Name, For: u.For, To: t.region.NamespacedName}
+		if m := topology.PropagateConfig(s, to); m != nil {
 			out = append(out, either(m, u.For))
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	kcm "portico.dev/portico/api/kcm/v1beta1"
 	kof "portico.dev/portico/api/kof/v1beta1"
@@ -25,7 +26,7 @@ func TestScenarios(t *testing.T) {
 			return nil, err
 		}
 		settings := topology.Settings{Template: "kof-propagation", LogsCluster: "logs", TracesCluster: "traces"}.Defaulted()
-		saw.Regions = append(saw.Regions, topology.CandidateOf(&cm))
+		saw.Regions = append(saw.Regions, topology.CandidateOf(&cm, types.NamespacedName{}))
 		plan, err := Decide(&cm, saw, ensure.Inputs{Settings: settings, Generate: func() string { return "generated" }})
 		if err != nil {
 			return nil, err

@@ -14,6 +14,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/ptrace"
 
 	"portico.dev/portico/fleet"
+	"portico.dev/portico/observability/query"
 	"portico.dev/portico/observability/store"
 )
 
@@ -21,6 +22,9 @@ import (
 type Telemetry struct {
 	Records []store.Record
 	Spans   []store.Trace
+	// Coming are the records that followers are told of, after how many they are told were skipped.
+	Coming  []store.Record
+	Skipped int
 	// Failing is the error that ends each search of logs, after what was found; nil for none.
 	Failing error
 }
@@ -29,6 +33,12 @@ var (
 	_ store.Logs   = Telemetry{}
 	_ store.Traces = Telemetry{}
 )
+
+// Over is what asks what is held, and regions beside it.
+func (t Telemetry) Over(clock fleet.Clock, beside ...query.Region) *query.Engine {
+	all := append([]query.Region{{Name: "here", Logs: t, Traces: t}}, beside...)
+	return query.New(func() []query.Region { return all }, query.Config{}, clock)
+}
 
 var errWriting = errors.New("what is held cannot be added to")
 

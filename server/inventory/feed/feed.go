@@ -11,12 +11,15 @@ import (
 	"sync"
 	"sync/atomic"
 
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/cache"
 	ctrlcache "sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	kcm "portico.dev/portico/api/kcm/v1beta1"
+	kof "portico.dev/portico/api/kof/v1beta1"
 	"portico.dev/portico/observability/store"
 	"portico.dev/portico/server/inventory"
 	"portico.dev/portico/server/live"
@@ -38,6 +41,8 @@ type Feed struct {
 	mu sync.Mutex
 	// homes says which namespaces have clusters of a tenant, and how many.
 	homes map[store.Tenant]map[string]int
+	// tenants are those that namespaces belong to, by their label.
+	tenants map[string]string
 	// sets are the keys of the services of a ServiceSet.
 	sets map[types.NamespacedName][]string
 }
@@ -54,14 +59,17 @@ type Gone struct {
 func New(topic *live.Topic, log *slog.Logger) *Feed {
 	return &Feed{
 		Clusters: inventory.NewTable(inventory.ClusterColumns()), Services: inventory.NewTable(inventory.ServiceColumns()),
-		Topic: topic, log: log, homes: map[store.Tenant]map[string]int{}, sets: map[types.NamespacedName][]string{},
+		Topic: topic, log: log, homes: map[store.Tenant]map[string]int{}, tenants: map[string]string{}, sets: map[types.NamespacedName][]string{},
 	}
 }
 
 // Start has the feed follow what the informers see, and returns once it holds all that there is.
-// The scheme behind the informers knows k0rdent.mirantis.com.
+// The scheme behind the informers knows k0rdent.mirantis.com; of namespaces their metadata is watched.
 func (f *Feed) Start(ctx context.Context, informers ctrlcache.Cache) error {
-	for _, o := range []client.Object{&kcm.ClusterDeployment{}, &kcm.ServiceSet{}} {
+	namespace := &metav1.PartialObjectMetadata{}
+	namespace.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
+	// Namespaces come first: they say whose clusters are.
+	for _, o := range []client.Object{namespace, &kcm.ClusterDeployment{}, &kcm.ServiceSet{}} {
 		informer, err := informers.GetInformer(ctx, o)
 		if err != nil {
 			return fmt.Errorf("watching %T: %w", o, err)
@@ -98,6 +106,8 @@ func (f *Feed) Check() error {
 func (f *Feed) Saw(o any) {
 	var err error
 	switch o := o.(type) {
+	case *metav1.PartialObjectMetadata:
+		f.sawNamespace(o.Name, o.Labels[kof.TenantLabel])
 	case *kcm.ClusterDeployment:
 		err = f.sawCluster(o)
 	case *kcm.ServiceSet:
@@ -112,6 +122,10 @@ func (f *Feed) Saw(o any) {
 func (f *Feed) Lost(o any) {
 	if tomb, is := o.(cache.DeletedFinalStateUnknown); is {
 		o = tomb.Obj
+	}
+	if namespace, is := o.(*metav1.PartialObjectMetadata); is {
+		f.sawNamespace(namespace.Name, "")
+		return
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -128,15 +142,21 @@ func (f *Feed) Lost(o any) {
 }
 
 func (f *Feed) sawCluster(d *kcm.ClusterDeployment) error {
-	row, err := inventory.ClusterOf(d)
+	row, err := inventory.ClusterOf(d, "")
 	if err != nil {
 		return err
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.put(row.Of(f.tenants[d.Namespace]))
+	return nil
+}
+
+// put puts a row into the table, if it is another one than before.
+func (f *Feed) put(row inventory.Cluster) {
 	last := f.Clusters.Get(row.Key())
 	if last != nil && reflect.DeepEqual(*last, row) {
-		return nil
+		return
 	}
 	if last != nil {
 		f.home(last, -1)
@@ -144,7 +164,23 @@ func (f *Feed) sawCluster(d *kcm.ClusterDeployment) error {
 	f.home(&row, 1)
 	f.Clusters.Set(row.Key(), &row)
 	f.tell("cluster", row.Namespace, &row)
-	return nil
+}
+
+// sawNamespace has the clusters of a namespace be of its tenant.
+func (f *Feed) sawNamespace(name, tenant string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.tenants[name] == tenant {
+		return
+	}
+	if f.tenants[name] = tenant; tenant == "" {
+		delete(f.tenants, name)
+	}
+	for _, c := range f.Clusters.All() {
+		if c.Namespace == name {
+			f.put(c.Of(tenant))
+		}
+	}
 }
 
 func (f *Feed) lostCluster(key string) {

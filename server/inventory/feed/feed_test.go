@@ -12,12 +12,51 @@ import (
 	"k8s.io/client-go/tools/cache"
 
 	kcm "portico.dev/portico/api/kcm/v1beta1"
+	"portico.dev/portico/observability/store"
 	"portico.dev/portico/server/inventory/feed"
 	"portico.dev/portico/server/live"
 )
 
 func cluster(namespace, name, tenant string) *kcm.ClusterDeployment {
 	return &kcm.ClusterDeployment{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, Labels: map[string]string{"k0rdent.mirantis.com/kof-tenant-id": tenant}}}
+}
+
+func namespace(name, tenant string) *metav1.PartialObjectMetadata {
+	return &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"k0rdent.mirantis.com/kof-tenant-id": tenant}}}
+}
+
+// A cluster that names nobody is of the tenant of its namespace, whichever was there first: who sees all of
+// a tenant's namespaces, and not that one, must not see what that cluster says.
+func TestTenantOfTheNamespace(t *testing.T) {
+	f := feed.New(live.NewTopic("t", 100), slog.New(slog.NewTextHandler(io.Discard, nil)))
+	f.Whole()
+	for _, tc := range []struct {
+		why    string
+		does   func()
+		tenant string
+		homes  int
+	}{
+		{"Without any label it is the platform's.", func() { f.Saw(cluster("a", "demo", "")) }, "PLATFORM", 1},
+		{"Its namespace is labelled later.", func() { f.Saw(namespace("a", "acme")) }, "acme", 1},
+		{"The cluster comes later.", func() { f.Saw(namespace("b", "acme")); f.Saw(cluster("b", "demo", "")) }, "acme", 2},
+		{"Another label than the namespace's is no way into its tenant.", func() { f.Saw(cluster("a", "demo", "beta")) }, "beta", 1},
+		{"The same label as the namespace's.", func() { f.Saw(cluster("a", "demo", "acme")) }, "acme", 2},
+		{"The namespace is nobody's again.", func() { f.Saw(cluster("a", "demo", "")); f.Saw(namespace("a", "")) }, "PLATFORM", 1},
+		{"It is gone.", func() { f.Saw(namespace("a", "acme")); f.Lost(namespace("a", "acme")) }, "PLATFORM", 1},
+	} {
+		tc.does()
+		key := "a/demo"
+		if strings.HasPrefix(tc.why, "The cluster") {
+			key = "b/demo"
+		}
+		if got := f.Clusters.Get(key).Tenant; got != tc.tenant {
+			t.Errorf("%s It is %s's, want %s's", tc.why, got, tc.tenant)
+		}
+		homes, err := f.Homes()
+		if err != nil || len(homes[store.Tenant(tc.tenant)]) != tc.homes {
+			t.Errorf("%s The homes are %v, %v; want %d of %s", tc.why, homes, err, tc.homes, tc.tenant)
+		}
+	}
 }
 
 func set(names ...string) *kcm.ServiceSet {

@@ -13,16 +13,16 @@ observability/collect writes for a cluster without a name; here it gets its own.
 {{- if $v.kof.tls_options.insecure_skip_verify }}
 {{- $_ := set $exporter "tls" (dict "insecure_skip_verify" true) }}
 {{- else if $v.kof.tls_options.ca_pem }}
-{{- $_ := set $exporter "tls" (dict "ca_pem" $v.kof.tls_options.ca_pem) }}
+{{- $_ := set $exporter "tls" (dict "ca_pem" $v.kof.tls_options.ca_pem "include_system_ca_certs_pool" true) }}
 {{- end }}
 {{- if not $v.kof.basic_auth }}
-{{- $_ := unset $exporter "auth" }}
+{{- $_ := unset (unset $exporter "auth") "middlewares" }}
 {{- end }}
 {{- end }}
 {{- end }}
 {{- if not $v.kof.basic_auth }}
-{{- $_ := unset $c.extensions "basicauth/store" }}
-{{- $_ := set $c.service "extensions" (without $c.service.extensions "basicauth/store") }}
+{{- $_ := unset (unset $c.extensions "basicauth/store") "await_credentials" }}
+{{- $_ := set $c.service "extensions" (without $c.service.extensions "basicauth/store" "await_credentials") }}
 {{- end }}
 {{- $labels := dict "cluster" $v.global.clusterName "tenant" $v.global.tenant }}
 {{- $attributes := list (dict "action" "upsert" "key" "k8s.cluster.name" "value" $v.global.clusterName) (dict "action" "upsert" "key" "tenant" "value" $v.global.tenant) }}
@@ -33,6 +33,10 @@ observability/collect writes for a cluster without a name; here it gets its own.
 {{- $_ := set $c.exporters.prometheusremotewrite "external_labels" $labels }}
 {{- $_ := set (index $c.processors "resource/k8sclustername") "attributes" $attributes }}
 {{- $_ := set $c.service.telemetry "resource" (dict "k8s.cluster.name" $v.global.clusterName "tenant" $v.global.tenant) }}
+{{- $machines := index $c.processors "transform/machines" }}
+{{- if and $machines $v.global.cloudProvider }}
+{{- $_ := set $machines "metric_statements" (append $machines.metric_statements (printf "set(resource.attributes[\"cloud.provider\"], %q) where resource.attributes[\"k8s.pod.uid\"] == nil" $v.global.cloudProvider)) }}
+{{- end }}
 {{- $limit := div (mul (index $v.collectors $role).memoryMiB 2) 3 }}
 {{- $_ := set $c.processors "memory_limiter" (dict "check_interval" "1s" "limit_mib" $limit "spike_limit_mib" (div $limit 4)) }}
 {{- mergeOverwrite $c (index $v.collectors $role).config | toYaml }}
