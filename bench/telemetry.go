@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -62,15 +63,28 @@ func telemetry(ctx context.Context, b *bench) error {
 	}
 	figure(fmt.Sprintf("a pod has begun to log, until portico logs shows it (the longest of %d)", loggers), mostLogging, slices.Max(took), "s")
 	remark("  the same, median", median(took), "s")
-	if err := pause(ctx, time.Minute); err != nil {
-		return err
-	}
-	collectors, err := resident("portico-collecto")
+	before, err := programs("portico-collector")
 	if err != nil {
 		return err
 	}
-	for _, memory := range collectors {
-		figure("memory of a collector: of the node, or of the cluster (RSS)", mostCollector, memory, "MiB")
+	if err := pause(ctx, 2*time.Minute); err != nil {
+		return err
+	}
+	after, err := programs("portico-collector")
+	if err != nil {
+		return err
+	}
+	for pid, now := range after {
+		what := "memory of the collector of " + now.serves + " (RSS)"
+		if now.serves == ofNode {
+			figure(what, mostCollector, now.memory, "MiB")
+		} else {
+			remark(what, now.memory, "MiB")
+		}
+		remark("  its processor time, of a core", 100*(now.took-before[pid].took)/120, "%")
+	}
+	if err := b.sent(ctx); err != nil {
+		return err
 	}
 	for _, name := range telemetryPrograms {
 		memory, _, err := b.memory(ctx, named(name))
@@ -120,27 +134,86 @@ func (b *bench) found(ctx context.Context, args ...string) (string, error) {
 	return "", fmt.Errorf("portico %s finds nothing: exit status %d, %s%s", strings.Join(args, " "), last.Code, last.Out, last.Talk)
 }
 
-// resident is the resident memory of all programs of that name. The kernel cuts names at fifteen letters.
-func resident(name string) ([]float64, error) {
+// sent says how much the cluster sends: what a bigger one sends can be reckoned from it.
+func (b *bench) sent(ctx context.Context) error {
+	for _, q := range []struct{ what, expr string }{
+		{"nodes of the cluster", `count(count by (k8s_node_name) (k8s_node_uptime{cluster="talker"}))`},
+		{"pods", `count(count by (k8s_namespace_name, k8s_pod_name) (k8s_pod_phase{cluster="talker"}))`},
+		{"series", `count({cluster="talker",__name__!=""})`},
+		{"samples a minute", `sum(count_over_time({cluster="talker",__name__!=""}[1m]))`},
+	} {
+		answer, err := b.Portico(ctx, "metrics", "query", q.expr, "-o", "json")
+		if err != nil {
+			return err
+		}
+		// Prometheus' answer: the value is a pair of the time and a text.
+		var found struct{ Result []struct{ Value [2]any } }
+		if err := json.Unmarshal([]byte(answer.Out), &found); err != nil || len(found.Result) != 1 {
+			return fmt.Errorf("portico metrics query %s: expected one value: exit status %d, %s%s", q.expr, answer.Code, answer.Out, answer.Talk)
+		}
+		n, err := strconv.ParseFloat(fmt.Sprint(found.Result[0].Value[1]), 64)
+		if err != nil {
+			return fmt.Errorf("portico metrics query %s: %w", q.expr, err)
+		}
+		remark("  "+q.what, n, "")
+	}
+	return nil
+}
+
+// Whom a collector serves.
+const (
+	ofNode    = "a node"
+	ofCluster = "the cluster"
+	ofPlane   = "the plane"
+)
+
+// program is one that runs: whom it serves, its resident memory in MiB, and the seconds of processor time that it took.
+type program struct {
+	serves       string
+	memory, took float64
+}
+
+// programs are all collectors that run, by their pid. The kernel cuts names at fifteen letters.
+func programs(name string) (map[int]program, error) {
 	files, err := filepath.Glob("/proc/[0-9]*/status")
 	if err != nil {
 		return nil, err
 	}
-	var out []float64
+	out := map[int]program{}
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		if err != nil || !strings.HasPrefix(string(text), "Name:\t"+name[:15]) {
 			continue // it has ended, or is another one
+		}
+		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(file)))
+		if err != nil {
+			return nil, err
 		}
 		_, rest, _ := strings.Cut(string(text), "VmRSS:")
 		kib, err := strconv.ParseFloat(strings.Fields(rest + " none")[0], 64)
 		if err != nil {
 			return nil, fmt.Errorf("reading the memory of %s: %w", name, err)
 		}
-		out = append(out, kib/1024)
+		took, err := processorTime(pid)
+		if err != nil {
+			return nil, err
+		}
+		out[pid] = program{serves: served(pid), memory: kib / 1024, took: took}
 	}
 	if len(out) == 0 {
 		return nil, errors.New("measuring memory: no collector runs")
 	}
 	return out, nil
+}
+
+// served tells a collector by where it runs: that of a node sees the node's files.
+func served(pid int) string {
+	line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+	if err != nil || !strings.Contains(string(line), "file:/conf/") {
+		return ofPlane
+	}
+	if _, err := os.Stat(fmt.Sprintf("/proc/%d/root/hostfs", pid)); err == nil {
+		return ofNode
+	}
+	return ofCluster
 }

@@ -101,14 +101,15 @@ func found(t *testing.T, s *victoria.Store, name string, at time.Time) int {
 }
 
 // TestFullDisk fills a small disk: writes are refused, which is nothing that their sender has done wrong, and
-// what was taken before is still found.
+// what was taken before is still found. VictoriaMetrics looks at the room once a second, and ends when a merge
+// finds none: hence so much that it is to leave free.
 func TestFullDisk(t *testing.T) {
 	if err := exec.Command("unshare", "-m", "true").Run(); err != nil {
 		t.Skip("it needs to mount a file system of its own: ", err)
 	}
 	s, settle := opened(t, func(dir string) []string {
-		return []string{"unshare", "-m", "sh", "-c", `mount -t tmpfs -o size=24m none "$0" && exec "$@"`, dir}
-	}, "-inmemoryDataFlushInterval=1s", "-storage.minFreeDiskSpaceBytes=16MB")
+		return []string{"unshare", "-m", "sh", "-c", `mount -t tmpfs -o size=128m none "$0" && exec "$@"`, dir}
+	}, "-inmemoryDataFlushInterval=1s", "-storage.minFreeDiskSpaceBytes=104MB")
 	now := time.Now().Truncate(time.Second)
 	if err := s.Write(t.Context(), storetest.A, []store.Series{storetest.Line(storetest.Labels("first"), now, time.Second, 1)}); err != nil {
 		t.Fatal(err)
