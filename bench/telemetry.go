@@ -63,25 +63,8 @@ func telemetry(ctx context.Context, b *bench) error {
 	}
 	figure(fmt.Sprintf("a pod has begun to log, until portico logs shows it (the longest of %d)", loggers), mostLogging, slices.Max(took), "s")
 	remark("  the same, median", median(took), "s")
-	before, err := programs("portico-collector")
-	if err != nil {
+	if err := collecting(ctx); err != nil {
 		return err
-	}
-	if err := pause(ctx, 2*time.Minute); err != nil {
-		return err
-	}
-	after, err := programs("portico-collector")
-	if err != nil {
-		return err
-	}
-	for pid, now := range after {
-		what := "memory of the collector of " + now.serves + " (RSS)"
-		if now.serves == ofNode {
-			figure(what, mostCollector, now.memory, "MiB")
-		} else {
-			remark(what, now.memory, "MiB")
-		}
-		remark("  its processor time, of a core", 100*(now.took-before[pid].took)/120, "%")
 	}
 	if err := b.sent(ctx); err != nil {
 		return err
@@ -134,10 +117,35 @@ func (b *bench) found(ctx context.Context, args ...string) (string, error) {
 	return "", fmt.Errorf("portico %s finds nothing: exit status %d, %s%s", strings.Join(args, " "), last.Code, last.Out, last.Talk)
 }
 
+// collecting says what collectors take while nothing happens.
+func collecting(ctx context.Context) error {
+	before, err := programs("portico-collector")
+	if err != nil {
+		return err
+	}
+	if err := pause(ctx, 2*time.Minute); err != nil {
+		return err
+	}
+	after, err := programs("portico-collector")
+	if err != nil {
+		return err
+	}
+	for pid, now := range after {
+		what := "memory of the collector of " + now.serves + " (RSS)"
+		if now.serves == ofNode {
+			figure(what, mostCollector, now.memory, "MiB")
+		} else {
+			remark(what, now.memory, "MiB")
+		}
+		remark("  its processor time, of a core", 100*(now.took-before[pid].took)/120, "%")
+	}
+	return nil
+}
+
 // sent says how much the cluster sends: what a bigger one sends can be reckoned from it.
 func (b *bench) sent(ctx context.Context) error {
 	for _, q := range []struct{ what, expr string }{
-		{"nodes of the cluster", `count(count by (k8s_node_name) (k8s_node_uptime{cluster="talker"}))`},
+		{"nodes of the cluster", `count(count by (k8s_node_name) (k8s_node_condition_ready{cluster="talker"}))`},
 		{"pods", `count(count by (k8s_namespace_name, k8s_pod_name) (k8s_pod_phase{cluster="talker"}))`},
 		{"series", `count({cluster="talker",__name__!=""})`},
 		{"samples a minute", `sum(count_over_time({cluster="talker",__name__!=""}[1m]))`},

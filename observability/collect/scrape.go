@@ -95,7 +95,7 @@ func clusterJobs() []any {
 				object{"action": "keep", "source_labels": []string{"__meta_kubernetes_service_name", "__meta_kubernetes_endpointslice_port_name"}, "regex": "kubernetes;https"},
 			},
 			"metric_relabel_configs": []any{
-				object{"action": "drop", "source_labels": []string{"__name__"}, "regex": "(etcd_request|apiserver_(response_sizes|watch_events_sizes|request_body_size|admission_.*|request_sli|request_slo|watch_cache_.*|storage_.*)|workqueue_.*|rest_client_.*)_.*bucket"},
+				object{"action": "drop", "source_labels": []string{"__name__"}, "regex": "kubernetes_feature_enabled|(etcd_request|informer_processing|scheduler_plugin_execution|apiserver_(flowcontrol|watch_list|response_sizes|watch_events_sizes|request_body_size|admission_.*|request_sli|request_slo|watch_cache_.*|storage_.*)|workqueue_.*|rest_client_.*)_.*bucket"},
 			},
 		},
 		object{
