@@ -220,7 +220,7 @@ func served(pid int) string {
 	if err != nil || !strings.Contains(string(line), "file:/conf/") {
 		return ofPlane
 	}
-	if _, err := os.Stat(fmt.Sprintf("/proc/%d/root/hostfs", pid)); err == nil {
+	if _, err := os.Stat(filepath.Join("/proc", strconv.Itoa(pid), "root", "hostfs")); err == nil {
 		return ofNode
 	}
 	return ofCluster
