@@ -18,7 +18,6 @@ import (
 	ctrlcache "sigs.k8s.io/controller-runtime/pkg/cache"
 
 	infrav1 "portico.dev/portico/api/local/infrastructure/v1alpha1"
-	"portico.dev/portico/clusters/local/network"
 )
 
 // doors let machines of local clusters reach a port of the plane that listens on loopback: the host's
@@ -76,7 +75,7 @@ func (d *doors) look(ctx context.Context, seen ctrlcache.Cache) {
 	var hosts []string
 	for i := range all.Items {
 		if n := all.Items[i].Status.Network.Index; n > 0 {
-			hosts = append(hosts, network.Host{}.Of(network.Cluster{Index: int(n)}).HostIP.String())
+			hosts = append(hosts, hostOf(n))
 		}
 	}
 	if ctx.Err() == nil {

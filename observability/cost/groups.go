@@ -4,7 +4,8 @@ import (
 	"cmp"
 	"maps"
 	"slices"
-	"time"
+
+	"portico.dev/portico/observability/cost/window"
 )
 
 // groups collects entries under the names that a question gives them.
@@ -51,7 +52,7 @@ func (g *groups) sorted() []Allocation {
 
 // merge adds an entry; of the properties it keeps what is the same.
 func (g *group) merge(e *Allocation) {
-	g.Start, g.End = earlier(g.Start, e.Start), later(g.End, e.End)
+	g.Start, g.End = window.Earlier(g.Start, e.Start), window.Later(g.End, e.End)
 	g.CPU.add(e.CPU)
 	g.RAM.add(e.RAM)
 	g.GPU.add(e.GPU)
@@ -128,20 +129,6 @@ func same[T ~string](a, b T) T {
 	return ""
 }
 
-func earlier(a, b time.Time) time.Time {
-	if b.Before(a) {
-		return b
-	}
-	return a
-}
-
-func later(a, b time.Time) time.Time {
-	if b.After(a) {
-		return b
-	}
-	return a
-}
-
 // mostNotes bounds what is told of many windows: a person reads a few.
 const mostNotes = 20
 
@@ -154,7 +141,7 @@ func Accumulate(answers []Answer) Answer {
 	byName := &groups{ask: Question{}, where: map[string]int{}}
 	var lived, known float64
 	for _, a := range answers {
-		sum.Window.End = later(sum.Window.End, a.Window.End)
+		sum.Window.End = window.Later(sum.Window.End, a.Window.End)
 		sum.Total, sum.Hidden = sum.Total+a.Total, sum.Hidden+a.Hidden
 		for i := range a.Allocations {
 			e := &a.Allocations[i]
@@ -196,7 +183,7 @@ func mergeAssets(all []Asset) []Asset {
 		m.CPU, m.RAM, m.GPU, m.Bytes = m.CPU+a.CPU, m.RAM+a.RAM, m.GPU+a.GPU, m.Bytes+a.Bytes
 		m.CPUCost, m.RAMCost, m.GPUCost, m.Cost = m.CPUCost+a.CPUCost, m.RAMCost+a.RAMCost, m.GPUCost+a.GPUCost, m.Cost+a.Cost
 		m.Lived, m.Known = m.Lived+a.Lived, m.Known+a.Known
-		m.Start, m.End = earlier(m.Start, a.Start), later(m.End, a.End)
+		m.Start, m.End = window.Earlier(m.Start, a.Start), window.Later(m.End, a.End)
 	}
 	return merged
 }

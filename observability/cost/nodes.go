@@ -6,6 +6,7 @@ import (
 
 	"portico.dev/portico/observability/cost/money"
 	"portico.dev/portico/observability/cost/price"
+	"portico.dev/portico/observability/cost/window"
 )
 
 // place is a node's name in a cluster.
@@ -240,7 +241,7 @@ func byCluster(all []idle) []idle {
 		m.entry.CPU.add(one.entry.CPU)
 		m.entry.RAM.add(one.entry.RAM)
 		m.entry.GPU.add(one.entry.GPU)
-		m.entry.Start, m.entry.End = earlier(m.entry.Start, one.entry.Start), later(m.entry.End, one.entry.End)
+		m.entry.Start, m.entry.End = window.Earlier(m.entry.Start, one.entry.Start), window.Later(m.entry.End, one.entry.End)
 	}
 	return slices.Clip(merged)
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"portico.dev/portico/observability/cost/money"
+	"portico.dev/portico/observability/cost/window"
 )
 
 // costVolumes divides each volume among the pods that mounted it, at each time in equal parts.
@@ -130,7 +131,7 @@ func (l *ledger) costTraffic() {
 		a := sums[k]
 		// The bounds keep the sum from overflowing before total refuses it.
 		a.Cost = min(a.Cost+min(e.Network(), 2*money.Most), 2*money.Most)
-		a.Start, a.End = earlier(a.Start, e.Start), later(a.End, e.End)
+		a.Start, a.End = window.Earlier(a.Start, e.Start), window.Later(a.End, e.End)
 	}
 	order := func(a, b owner) int {
 		return cmp.Or(cmp.Compare(a.cluster, b.cluster), cmp.Compare(a.tenant, b.tenant))

@@ -75,7 +75,7 @@ func hoursOf(facts cost.Facts, over window.Window) map[string]float64 {
 			life.End = over.End
 		}
 		if was, known := lives[n.Cluster]; known {
-			life = window.Window{Start: earlier(was.Start, life.Start), End: later(was.End, life.End)}
+			life = window.Window{Start: window.Earlier(was.Start, life.Start), End: window.Later(was.End, life.End)}
 		}
 		lives[n.Cluster] = life
 	}
@@ -84,20 +84,6 @@ func hoursOf(facts cost.Facts, over window.Window) map[string]float64 {
 		out[cluster] = max(life.Within(over).Hours(), time.Minute.Hours())
 	}
 	return out
-}
-
-func earlier(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return a
-	}
-	return b
-}
-
-func later(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
 }
 
 // nameOf is a cluster's name without what tells it from another one of that name.

@@ -8,9 +8,11 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	kcm "portico.dev/portico/api/kcm/v1beta1"
 	statev1 "portico.dev/portico/api/state/v1alpha1"
+	"portico.dev/portico/kube/control"
 	"portico.dev/portico/observability/alert"
 	"portico.dev/portico/observability/store"
 	"portico.dev/portico/observability/topology"
@@ -28,7 +30,7 @@ type Sample struct {
 func Samples(s Snapshot, most int) []Sample {
 	f := &fold{home: s.Home, seen: map[string]bool{}, tenants: map[types.NamespacedName]store.Tenant{}}
 	for i := range s.Clusters {
-		f.tenants[keyOf(&s.Clusters[i])] = tenantOf(&s.Clusters[i], s.Tenants[s.Clusters[i].Namespace])
+		f.tenants[client.ObjectKeyFromObject(&s.Clusters[i])] = tenantOf(&s.Clusters[i], s.Tenants[s.Clusters[i].Namespace])
 	}
 	f.clusters(s)
 	f.services(s.ServiceSets)
@@ -82,14 +84,14 @@ func (f *fold) clusters(s Snapshot) {
 	providers := map[types.NamespacedName]string{}
 	for i := range s.Templates {
 		t := &s.Templates[i]
-		providers[types.NamespacedName{Namespace: t.Namespace, Name: t.Name}] = provider(t.Status.Providers)
+		providers[client.ObjectKeyFromObject(t)] = provider(t.Status.Providers)
 	}
 	for i := range s.Clusters {
 		d := &s.Clusters[i]
 		if d.Spec.DryRun {
 			continue // there is no cluster
 		}
-		key := keyOf(d)
+		key := client.ObjectKeyFromObject(d)
 		o := Owner{key, f.tenants[key]}
 		template := types.NamespacedName{Namespace: d.Namespace, Name: d.Spec.Template}
 		f.of("portico_cluster_info", o, 1, cmp.Or(d.Status.Region, f.home.Name), providers[template], d.Status.KubernetesVersion)
@@ -105,11 +107,11 @@ func (f *fold) clusters(s Snapshot) {
 
 // ready says whether a cluster is. A True of an older generation is not about what is wanted now.
 func ready(d *kcm.ClusterDeployment) bool {
-	i := slices.IndexFunc(d.Status.Conditions, func(c metav1.Condition) bool { return c.Type == kcm.ReadyCondition })
-	if i < 0 || d.Status.Conditions[i].Status != metav1.ConditionTrue {
+	c := control.Find(d.Status.Conditions, kcm.ReadyCondition)
+	if c == nil || c.Status != metav1.ConditionTrue {
 		return false
 	}
-	at := cmp.Or(d.Status.Conditions[i].ObservedGeneration, d.Generation)
+	at := cmp.Or(c.ObservedGeneration, d.Generation)
 	return at >= d.Generation
 }
 
@@ -218,10 +220,6 @@ func conditionsOf(kind string) string {
 // conditionLabels are those of kube-state-metrics, and whose the object is.
 func conditionLabels() []string {
 	return []string{"customresource_group", "customresource_kind", "customresource_version", "name", "namespace", "type", store.TenantLabel}
-}
-
-func keyOf(d *kcm.ClusterDeployment) types.NamespacedName {
-	return types.NamespacedName{Namespace: d.Namespace, Name: d.Name}
 }
 
 // tenantOf is whose a cluster is, in a namespace of that tenant. One that can be nobody's is shown to the

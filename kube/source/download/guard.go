@@ -1,16 +1,15 @@
 package download
 
 import (
-	"context"
 	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
-	"net/url"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
+
+	"portico.dev/portico/kube/outward"
 )
 
 // guard keeps the plane from being sent where only the plane can go. Nobody has it read addresses
@@ -104,37 +103,8 @@ func way(p Place, c Credentials) (_ http.RoundTripper, end func(), _ error) {
 		return nil, nil, err
 	}
 	g := guard{trusted: p.Trusted}
-	// The environment is the operator's: its proxies may be anywhere.
-	var proxies sync.Map
-	open, guarded := &net.Dialer{Timeout: dialling}, &net.Dialer{Timeout: dialling, Control: g.control}
-	t := &http.Transport{
-		TLSClientConfig: conf, ForceAttemptHTTP2: true, MaxResponseHeaderBytes: 64 << 10,
-		Proxy: func(req *http.Request) (*url.URL, error) {
-			proxy, err := http.ProxyFromEnvironment(req)
-			if proxy != nil {
-				proxies.Store(addressOf(proxy), true)
-			}
-			return proxy, err
-		},
-		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-			if _, is := proxies.Load(address); is {
-				return open.DialContext(ctx, network, address)
-			}
-			return guarded.DialContext(ctx, network, address)
-		},
-	}
+	t := &http.Transport{TLSClientConfig: conf, ForceAttemptHTTP2: true, MaxResponseHeaderBytes: 64 << 10}
+	outward.Judged(t, &net.Dialer{Timeout: dialling}, g.control)
 	g.next = t
 	return g, t.CloseIdleConnections, nil
-}
-
-// addressOf is what a transport dials for a proxy.
-func addressOf(proxy *url.URL) string {
-	port := proxy.Port()
-	if port == "" {
-		port = map[string]string{"https": "443", "socks5": "1080", "socks5h": "1080"}[proxy.Scheme]
-	}
-	if port == "" {
-		port = "80"
-	}
-	return net.JoinHostPort(proxy.Hostname(), port)
 }

@@ -39,6 +39,22 @@ func (w Window) Within(o Window) Window {
 	return w
 }
 
+// Earlier is the first of two times.
+func Earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// Later is the last of two times.
+func Later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
 // String is the window as it is written in a question.
 func (w Window) String() string {
 	return w.Start.UTC().Format(time.RFC3339) + "," + w.End.UTC().Format(time.RFC3339)

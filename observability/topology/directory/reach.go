@@ -2,7 +2,6 @@ package directory
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,11 +9,11 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"net/url"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
+
+	"portico.dev/portico/kube/outward"
 )
 
 // reach is how far the plane goes for a region, and how much it tells of what it meets there.
@@ -38,35 +37,7 @@ func (r reach) connected(t *http.Transport, timeout time.Duration) {
 	if r == anywhere {
 		return
 	}
-	guarded := *plain
-	// It is asked with each address that a name stands for, before the plane connects there.
-	guarded.Control = func(_, address string, _ syscall.RawConn) error { return checkFar(address) }
-	// A proxy of the plane's own may be on this computer.
-	var proxies sync.Map
-	t.Proxy = func(req *http.Request) (*url.URL, error) {
-		at, err := http.ProxyFromEnvironment(req)
-		if at != nil {
-			proxies.Store(hostPort(at), true)
-		}
-		return at, err
-	}
-	t.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
-		if _, proxy := proxies.Load(address); proxy {
-			return plain.DialContext(ctx, network, address)
-		}
-		return guarded.DialContext(ctx, network, address)
-	}
-}
-
-func hostPort(u *url.URL) string {
-	port := u.Port()
-	if port == "" {
-		port = map[string]string{"https": "443", "socks5": "1080", "socks5h": "1080"}[u.Scheme]
-	}
-	if port == "" {
-		port = "80"
-	}
-	return net.JoinHostPort(u.Hostname(), port)
+	outward.Judged(t, plain, func(_, address string, _ syscall.RawConn) error { return checkFar(address) })
 }
 
 // checkFar refuses addresses that lead to this computer or stay on its link.
