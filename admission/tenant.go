@@ -8,6 +8,7 @@ import (
 
 	kcm "portico.dev/portico/api/kcm/v1beta1"
 	kof "portico.dev/portico/api/kof/v1beta1"
+	"portico.dev/portico/fleet"
 )
 
 // What somebody has to be allowed to, for all namespaces, who lets a cluster be the tenant of
@@ -17,13 +18,6 @@ const (
 	TenantResource = "tenants"
 	TenantVerb     = "use"
 )
-
-// planeTenant is that of what the management plane tells of itself, and operators go by: nobody's clusters may
-// read or write there.
-const planeTenant = "PORTICO"
-
-// platformTenant is the tenant of clusters without a label: everybody's, and so nobody's to guard.
-const platformTenant = "PLATFORM"
 
 // TenantRefs is what the rule for the tenant of a cluster has to know of the world.
 type TenantRefs struct {
@@ -67,11 +61,11 @@ func ValidateTenant(d, old *kcm.ClusterDeployment, refs TenantRefs) field.ErrorL
 	path := field.NewPath("metadata", "labels").Key(kof.TenantLabel)
 	switch {
 	case tenant == "":
-	case tenant == planeTenant:
+	case tenant == fleet.PlaneTenant:
 		return field.ErrorList{field.Forbidden(path, fmt.Sprintf("tenant %s is the management plane's own, and no cluster may be of it: name another one, on the cluster or on namespace %s", tenant, d.Namespace))}
 	case refs.Namespace != "" && refs.Namespace != tenant:
 		return field.ErrorList{field.Invalid(path, tenant, fmt.Sprintf("namespace %s belongs to tenant %s: use that one, or leave the label out", d.Namespace, refs.Namespace))}
-	case refs.Namespace == tenant, tenant == platformTenant, d.Namespace == refs.SystemNamespace:
+	case refs.Namespace == tenant, tenant == fleet.PlatformTenant, d.Namespace == refs.SystemNamespace:
 	case len(refs.Homes) > 0 && !slices.Contains(refs.Homes, d.Namespace) && !refs.MayUse:
 		// Where the tenant's clusters are is not for everybody to know.
 		return field.ErrorList{field.Forbidden(path, fmt.Sprintf("tenant %s belongs to another namespace, and its telemetry could be read with the credentials of this cluster: name another tenant, or have an administrator label namespace %s with %s=%s, or allow you to %s %s.%s of that name",

@@ -6,6 +6,15 @@ import (
 	"strings"
 )
 
+// The tenants that are nobody's name.
+const (
+	// PlatformTenant is that of everything that names none: everybody's, and so nobody's to guard.
+	PlatformTenant = "PLATFORM"
+	// PlaneTenant is that of what the management plane tells of itself, and operators go by: nobody's
+	// clusters may read or write there.
+	PlaneTenant = "PORTICO"
+)
+
 // TenantsConfigMap is the ConfigMap of the system namespace that remembers which namespaces have had
 // clusters of a tenant: the tenant's telemetry outlives its clusters. Key: the tenant; value: the
 // namespaces, with spaces between them. An administrator may take entries out.

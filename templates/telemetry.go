@@ -10,6 +10,7 @@ import (
 
 	kcm "portico.dev/portico/api/kcm/v1beta1"
 	kof "portico.dev/portico/api/kof/v1beta1"
+	"portico.dev/portico/fleet"
 )
 
 // Telemetry is the host by which telemetry is sent to a plane on this computer that listens on
@@ -150,9 +151,9 @@ var storageValues = `{{- $own := dict "global" (dict "storageClass" (dig "metada
 // expression for how the sender signs in, and endpoint one for where each kind goes.
 func collectorValues(sender string, endpoint func(kind string) string) string {
 	to := func(kind string) string { return fmt.Sprintf(`(dict "endpoint" (%s))`, endpoint(kind)) }
-	return fmt.Sprintf(`{{- $own := dict "global" (dict "clusterName" .Cluster.metadata.name "clusterNamespace" .Cluster.metadata.namespace "tenant" (dig "metadata" "labels" "%s" "PLATFORM" .Cluster) "cloudProvider" (dig "InfrastructureProvider" "kind" "" . | lower | trimSuffix "cluster" | trimSuffix "managed")) }}
+	return fmt.Sprintf(`{{- $own := dict "global" (dict "clusterName" .Cluster.metadata.name "clusterNamespace" .Cluster.metadata.namespace "tenant" (dig "metadata" "labels" "%s" "%s" .Cluster) "cloudProvider" (dig "InfrastructureProvider" "kind" "" . | lower | trimSuffix "cluster" | trimSuffix "managed")) }}
 {{- $own = set $own "kof" (merge %s (dict "metrics" %s "logs" %s "audit" %s "traces" %s)) }}
-`, kof.TenantLabel, sender, to("metrics"), to("logs"), to("audit_logs"), to("traces")) + written(collectorsValuesAnnotation)
+`, kof.TenantLabel, fleet.PlatformTenant, sender, to("metrics"), to("logs"), to("audit_logs"), to("traces")) + written(collectorsValuesAnnotation)
 }
 
 // childValues send to the endpoints of the region. Trusted are this plane's authority and the region's

@@ -187,6 +187,12 @@ func (m *merging) late(s *stream) error {
 func (m *merging) whole(s *stream) {
 	m.answered = true
 	m.q.has(s.region)
+	m.over(s)
+}
+
+// over says that nothing more comes of a region.
+func (m *merging) over(s *stream) {
+	// Who goes through the live ones meanwhile goes on with those that were.
 	m.live = slices.DeleteFunc(slices.Clone(m.live), func(o *stream) bool { return o == s })
 }
 
@@ -194,7 +200,7 @@ func (m *merging) whole(s *stream) {
 func (m *merging) drop(s *stream, why error) {
 	s.stop()
 	m.q.lacks(s.region, why)
-	m.live = slices.DeleteFunc(slices.Clone(m.live), func(o *stream) bool { return o == s })
+	m.over(s)
 	if m.q.guest(s.region) {
 		m.guests -= s.bytes
 	}

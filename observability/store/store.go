@@ -20,13 +20,13 @@ import (
 const TenantLabel = "tenant"
 
 // Platform is the tenant of everything that names none.
-const Platform = Tenant("PLATFORM")
+const Platform = Tenant(fleet.PlatformTenant)
 
 // Plane is the tenant of what the management plane tells of itself: its programs, its stores, the
 // regions, what became of the rules. Clusters without a label share Platform, and each of them may read and write
 // there; what operators go by must be out of their reach. So no cluster can be of this tenant, and only those
 // who may see all tenants see it.
-const Plane = Tenant("PORTICO")
+const Plane = Tenant(fleet.PlaneTenant)
 
 // Tenant owns telemetry. It is the value of a Kubernetes label, and so needs no quoting in any query language.
 type Tenant string
